@@ -1,0 +1,132 @@
+"""The words that every part shares: target, profile request, entry, frame, stack, record, profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+#: Profiles that Go serves as text with ``debug=1`` and as a protobuf delta with ``seconds=N``.
+TEXT_PROFILES = ("goroutine", "threadcreate", "heap", "allocs", "block", "mutex", "goroutineleak")
+#: Profiles that are binary, always measured over a span of time, and stored a file each.
+BINARY_PROFILES = ("profile", "trace")
+
+
+class Frame(NamedTuple):
+    """A line of a function in a stack. ``line`` is 0 and ``file`` empty where the profile has no symbols."""
+
+    function: str
+    file: str
+    line: int
+
+
+class Stack:
+    """A call stack, leaf first: what goroutines, threads or allocations are counted by.
+
+    Stacks are equal when their frames are. The hash is computed once, since a stack is looked up at every
+    poll; parsers hand out the same object for the same stack, which makes most look-ups an identity test.
+    """
+
+    __slots__ = ("_hash", "frames")
+
+    def __init__(self, frames: tuple[Frame, ...]) -> None:
+        self.frames = frames
+        self._hash = hash(frames)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Stack):
+            return NotImplemented
+        return self.frames == other.frames
+
+    def __repr__(self) -> str:
+        return f"Stack({' < '.join(frame.function for frame in self.frames)})"
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The function names, leaf first."""
+        return tuple(frame.function for frame in self.frames)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stack with its values in one profile.
+
+    ``values`` has one number a sample type of the profile: goroutine, threadcreate and goroutineleak ``(count,)``;
+    heap and allocs ``(inuse_objects, inuse_bytes, alloc_objects, alloc_bytes)`` as sampled, not scaled; block and
+    mutex ``(contentions, cycles)``. ``labels`` is Go's rendering of pprof labels (JSON), or empty.
+    """
+
+    stack: Stack
+    values: tuple[int, ...]
+    labels: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A parsed profile.
+
+    ``kind`` is the profile's name (``heap`` for allocs too: their text is the same), ``total`` the number in its
+    first line (goroutines, threads; sampled live objects for heap; 0 for block and mutex, whose header has none).
+    ``period`` is heap's sampling rate in bytes or mutex's and block's sampling period; ``cycles_per_second`` scales
+    block and mutex.
+    """
+
+    kind: str
+    total: int
+    records: tuple[Record, ...]
+    period: int = 0
+    cycles_per_second: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One Go process's pprof base URL, with a name.
+
+    ``url`` never holds credentials and ends in ``/``: ``http://localhost:6060/debug/pprof/``. ``socket`` is the path of
+    a unix socket, or empty.
+    """
+
+    name: str
+    url: str
+    socket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """A profile to poll: its name, for how many seconds (0: an instant), and how often (seconds)."""
+
+    name: str
+    seconds: int = 0
+    every: float = 10.0
+
+    @property
+    def log_name(self) -> str:
+        """The name of its log in the target's folder: deltas never share a log with levels."""
+        if self.seconds and self.name in TEXT_PROFILES:
+            return f"{self.name}-delta"
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A poll as it is written to a log, whatever became of it.
+
+    ``time`` is the wall clock when the request was sent, in Unix seconds, to the millisecond. Exactly one holds: ``body``
+    is the profile; ``error`` says why there is none; ``gap`` counts polls that were skipped up to ``time`` (``error``
+    may add why); ``file`` names the binary profile, relative to the target's folder. ``took`` is the request's duration
+    in seconds. ``target`` and ``profile`` are empty in logs that do not say (a shell loop's).
+    """
+
+    time: float
+    target: str
+    profile: str
+    body: bytes = b""
+    seconds: int = 0
+    took: float = 0.0
+    error: str = ""
+    gap: int = 0
+    file: str = ""
