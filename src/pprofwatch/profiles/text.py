@@ -1,0 +1,215 @@
+"""Go's debug=1 text, read and written: the form of every text profile in a log.
+
+:func:`parse_text` gives all that a body holds; :class:`CountsParser` only how many of each stack, but of hundreds of
+megabytes of log a second; :func:`render_text` writes what both read, for deltas, which Go serves as protobuf only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pprofwatch.errors import ProfileError
+from pprofwatch.model import Frame, Profile, Record, Stack
+from pprofwatch.profiles import grammar
+from pprofwatch.profiles.heap import scale_heap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LABELS = b"# labels: "
+
+
+def parse_text(body: bytes) -> Profile:
+    """Parses a goroutine, threadcreate, goroutineleak, heap, allocs, block or mutex profile in debug=1 text.
+
+    Records come in the body's order; those of one stack that differ in labels or addresses stay apart.
+
+    Raises:
+        ProfileError: the body is something else, cut short or damaged.
+    """
+    header = grammar.read_header(body)
+    records = [
+        Record(stack, values, grammar.clean_text(labels))
+        for values, labels, stack in _read_records(body, header, _Stacks(len(body)))
+    ]
+    header.check(sum(record.values[0] for record in records))
+    return Profile(header.kind, header.total or 0, tuple(records), header.period, header.cycles_per_second)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of each stack one profile holds.
+
+    ``by_stack`` counts goroutines or threads; live objects of a heap profile, scaled from the sample to the whole heap;
+    contentions of a block or mutex profile. Stacks without any are left out. ``total`` is the number in the profile's
+    first line: goroutines or threads; *sampled* live objects; 0 for block and mutex, whose header has none.
+    """
+
+    kind: str
+    total: int
+    by_stack: dict[Stack, int]
+
+
+class CountsParser:
+    """Parses one profile after the other to counts, remembering the records it has seen.
+
+    A process's next profile mostly repeats the last one's records, but for their counts. Labels are left out, and
+    records of one stack added up; the same stack is the same object from profile to profile. One parser can serve many
+    targets.
+
+    Args:
+        max_bytes: how much text to remember; past it, all is forgotten and learnt anew.
+    """
+
+    def __init__(self, max_bytes: int = 16 << 20) -> None:
+        self._stacks = _Stacks(max_bytes)
+
+    def parse(self, body: bytes) -> Counts:
+        """Parses a body as :func:`parse_text` does, and as strictly.
+
+        Raises:
+            ProfileError: the body is something else, cut short or damaged.
+        """
+        header = grammar.read_header(body)
+        period = header.period if header.kind == "heap" else 0
+        by_stack: dict[Stack, int] = {}
+        total = 0
+        for values, _, stack in _read_records(body, header, self._stacks):
+            count = values[0]
+            total += count
+            if period:
+                count, _ = scale_heap(count, values[1], period)
+            if count:
+                by_stack[stack] = by_stack.get(stack, 0) + count
+        header.check(total)
+        return Counts(header.kind, header.total or 0, by_stack)
+
+
+class _Stacks:
+    """Stacks by the text they were read from.
+
+    A record's addresses tell which frames to expect after them. Comparing those with the text is all the reading that a
+    known record takes, whatever its length.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        #: By a record's addresses: the text of its frames, with the blank line that ends them, and their stack.
+        self.by_addresses: dict[bytes, tuple[bytes, Stack]] = {}
+        #: The same by that text, for addresses that say nothing: in our own text all are 0x0.
+        self._by_frames: dict[bytes, tuple[bytes, Stack]] = {}
+        self._stacks: dict[Stack, Stack] = {}
+        self._frames: dict[Frame, Frame] = {}
+
+    def read(self, body: bytes, addresses: bytes, offset: int) -> tuple[bytes, Stack]:
+        """The frames that begin at ``offset`` in the body, up to the record's blank line: as text, and their stack."""
+        known = self.by_addresses.get(addresses)
+        if known is not None and body.startswith(known[0], offset):
+            return known
+        if self._bytes > self._max_bytes:
+            self._forget()
+        # From the line before: a record without frames is followed by its blank line at once.
+        text = body[offset : body.index(b"\n\n", offset - 1) + 2]
+        without_symbols = grammar.read_addresses(addresses)
+        found = self._by_frames.get(text) or self._learn(text, without_symbols)
+        self.by_addresses[addresses] = found
+        self._bytes += len(addresses)
+        return found
+
+    def _learn(self, text: bytes, without_symbols: list[Frame]) -> tuple[bytes, Stack]:
+        frames = grammar.read_frames(text)
+        shared = self._frames
+        stack = Stack(tuple(shared.setdefault(frame, frame) for frame in frames or without_symbols))
+        found = text, self._stacks.setdefault(stack, stack)
+        if frames:
+            self._by_frames[text] = found
+        self._bytes += len(text)
+        return found
+
+    def _forget(self) -> None:
+        self._bytes = 0
+        for memory in (self.by_addresses, self._by_frames, self._stacks, self._frames):
+            memory.clear()
+
+
+def _read_records(
+    body: bytes, header: grammar.Header, stacks: _Stacks
+) -> Iterator[tuple[tuple[int, ...], bytes, Stack]]:
+    """Each record's values, labels and stack."""
+    body = grammar.trim(body, header)
+    is_count = header.kind in grammar.COUNT_KINDS
+    recall = stacks.by_addresses.get
+    offset, end = header.size, len(body)
+    while offset < end:
+        frames = body.index(b"\n", offset) + 1
+        numbers, at, addresses = body[offset : frames - 1].partition(b" @")
+        labels = b""
+        try:
+            if is_count and at and numbers.isdigit() and len(numbers) < 19:
+                values: tuple[int, ...] = (int(numbers),)
+            else:
+                values = grammar.read_values(header.kind, numbers + at)
+            known = recall(addresses)  # looked at here for speed: most records were in the last profile too
+            if known is None or not body.startswith(known[0], frames):
+                if body.startswith(_LABELS, frames):
+                    line_end = body.index(b"\n", frames)
+                    labels = body[frames + len(_LABELS) : line_end]
+                    frames = line_end + 1
+                known = stacks.read(body, addresses, frames)
+        except grammar.RecordError as error:
+            line = body.count(b"\n", 0, offset if error.frame is None else frames) + (error.frame or 0) + 1
+            raise ProfileError(f"line {line}: {error}") from None
+        text, stack = known
+        yield values, labels, stack
+        offset = frames + len(text)
+
+
+def render_text(profile: Profile, *, max_bytes: int = 64 << 20) -> bytes:
+    """Writes a profile as Go does with debug=1, so that ``parse_text(render_text(profile)) == profile``.
+
+    Our stacks hold no addresses: all of them read ``0x0``. Columns are not padded. Records keep their order.
+
+    Raises:
+        ProfileError: the text would be longer than ``max_bytes``.
+    """
+    text = bytearray(_render_header(profile).encode())
+    for record in profile.records:
+        for line in _render_record(profile.kind, record):
+            text += line.encode()
+            if len(text) > max_bytes:
+                raise ProfileError(f"the {profile.kind} profile is longer than {max_bytes} bytes as text")
+    return bytes(text)
+
+
+def _render_header(profile: Profile) -> str:
+    if profile.kind in grammar.COUNT_KINDS:
+        return f"{profile.kind} profile: total {profile.total}\n"
+    if profile.kind == "heap":
+        sums = [sum(record.values[column] for record in profile.records) for column in range(4)]
+        return f"heap profile: {profile.total}: {sums[1]} [{sums[2]}: {sums[3]}] @ heap/{profile.period * 2}\n"
+    name = "contention" if profile.kind == "block" else profile.kind
+    period = f"sampling period={profile.period}\n" if profile.kind == "mutex" or profile.period else ""
+    return f"--- {name}:\ncycles/second={profile.cycles_per_second}\n{period}"
+
+
+def _render_record(kind: str, record: Record) -> Iterator[str]:
+    values = record.values
+    if kind == "heap":
+        numbers = f"{values[0]}: {values[1]} [{values[2]}: {values[3]}]"
+    elif kind in grammar.COUNT_KINDS:
+        numbers = str(values[0])
+    else:
+        numbers = f"{values[1]} {values[0]}"
+    yield f"{numbers} @ 0x0\n"
+    if record.labels:
+        yield f"# labels: {record.labels}\n"
+    yield from map(_render_frame, record.stack.frames)
+    yield "\n"
+
+
+def _render_frame(frame: Frame) -> str:
+    if grammar.is_address(frame):
+        return f"#\t{frame.function}\n"
+    return f"#\t0x0\t{frame.function}+0x0\t{frame.file}:{frame.line}\n"
