@@ -1,0 +1,89 @@
+"""A series: the count of one stack over time, kept as a bounded history of blocks."""
+
+from __future__ import annotations
+
+from array import array
+
+#: Blocks in a leak window: fine enough to see whether growth still goes on when the window is full.
+BLOCKS_PER_WINDOW = 30
+#: Blocks remembered, over three windows: what the stack did before its present growth began.
+HISTORY = 100
+#: Numbers a block: floor, peak, fall.
+STRIDE = 3
+
+
+class Series:
+    """Counts of one stack, as three numbers a block of time.
+
+    The *floor* is the least count seen in the block, the *peak* the most, and the *fall* adds up the steps down
+    between polls: deaths, as far as polls can see them. Memory is bounded by ``HISTORY``; a poll costs a comparison.
+
+    Attributes:
+        blocks: Closed blocks, oldest first, flat: floor, peak, fall, floor, peak, fall …
+        last: The latest count.
+        quiet: How many closed blocks in a row were all zero.
+    """
+
+    __slots__ = ("_fall", "_floor", "_peak", "blocks", "last", "quiet")
+
+    def __init__(self, count: int, *, from_zero: bool) -> None:
+        """Begin at ``count``; ``from_zero`` tells that the stack was looked for before, and was not there."""
+        self.blocks = array("i", (0, 0, 0) if from_zero else ())
+        self.last = count
+        self.quiet = 0
+        self._floor = 0 if from_zero else count
+        self._peak = count
+        self._fall = 0
+
+    def copy(self) -> Series:
+        """A series with the same past, to go its own way."""
+        twin = Series(self.last, from_zero=False)
+        twin.blocks = self.blocks[:]
+        twin.quiet, twin._floor, twin._peak, twin._fall = self.quiet, self._floor, self._peak, self._fall
+        return twin
+
+    def add(self, count: int) -> None:
+        """Take the count of one more poll."""
+        last = self.last
+        if count == last:
+            return
+        if count > last:
+            self._peak = max(self._peak, count)
+        else:
+            self._fall += last - count
+            self._floor = min(self._floor, count)
+        self.last = count
+
+    def bridge(self, missing: int, count: int) -> None:
+        """Fill ``missing`` blocks without polls, before ``count`` is added: a straight line says the least."""
+        self.close_block()
+        step = (count - self.last) / (missing + 1)
+        start = self.last
+        for i in range(1, missing):
+            self.add(round(start + step * i))
+            self.close_block()
+
+    def close_block(self) -> None:
+        """End the current block; the next one begins at the latest count."""
+        blocks = self.blocks
+        blocks.extend((self._floor, self._peak, self._fall))
+        self.quiet = 0 if self._peak else self.quiet + 1
+        self._floor = self._peak = self.last
+        self._fall = 0
+        if len(blocks) > STRIDE * (HISTORY + 10):
+            del blocks[: len(blocks) - STRIDE * HISTORY]
+
+    @property
+    def floors(self) -> list[int]:
+        """The floor of each closed block, then the latest count."""
+        return [*self.blocks[0::STRIDE], self.last]
+
+    @property
+    def peaks(self) -> array[int]:
+        """The peak of each closed block."""
+        return self.blocks[1::STRIDE]
+
+    @property
+    def falls(self) -> array[int]:
+        """The fall of each closed block."""
+        return self.blocks[2::STRIDE]
