@@ -1,0 +1,87 @@
+"""Lines for people, on stderr: with colour on a terminal, a priority in the journal, a time in a plain file."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from pprofwatch.cli.safe_text import safe_text
+from pprofwatch.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Style(enum.Enum):
+    """How lines are marked."""
+
+    TERMINAL = "colour and the time of day"
+    JOURNAL = "the priority as <N>; the journal adds the time"
+    PLAIN = "the time"
+
+
+# syslog(3): 3 is an error, 4 a warning; 5 and 6 need no colour.
+_COLOURS = {3: "red", 4: "yellow"}
+
+
+def detect_style(stream: TextIO, environ: Mapping[str, str]) -> Style:
+    """How lines to this stream should be marked."""
+    with contextlib.suppress(OSError, ValueError):
+        # systemd.exec(5): the device and inode of what the journal reads.
+        state = os.fstat(stream.fileno())
+        if environ.get("JOURNAL_STREAM") == f"{state.st_dev}:{state.st_ino}":
+            return Style.JOURNAL
+    return Style.TERMINAL if stream.isatty() else Style.PLAIN
+
+
+class Messages:
+    """Writes messages. A stream that can't be written to (a full disk, a closed pipe) stops nobody from working."""
+
+    def __init__(
+        self, stream: TextIO, style: Style, *, colour: bool = False, now: Callable[[], float] = time.time
+    ) -> None:
+        self._stream = stream
+        self._style = style
+        self._colour = colour
+        self._now = now
+
+    def say(self, priority: int, text: str) -> None:
+        """Write a message of one or more lines; ``priority`` is syslog's: 3 error, 4 warning, 5 notice, 6 info."""
+        lines = [safe_text(line) for line in text.split("\n")]
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write("".join(f"{line}\n" for line in self._mark(priority, lines)))
+            self._stream.flush()
+
+    def _mark(self, priority: int, lines: list[str]) -> list[str]:
+        if self._style is Style.JOURNAL:
+            return [f"<{priority}>{line}" for line in lines]
+        moment = format_time(self._now())
+        if self._style is Style.PLAIN:
+            return [f"{moment} {lines[0]}", *lines[1:]]
+        if self._colour and priority in _COLOURS:
+            lines = [click.style(line, fg=_COLOURS[priority]) for line in lines]
+        return [f"{moment[11:19]}Z {lines[0]}", *lines[1:]]
+
+
+def stderr_messages() -> Messages:
+    """For this process's stderr and environment."""
+    style = detect_style(sys.stderr, os.environ)
+    return Messages(sys.stderr, style, colour=use_colour(sys.stderr))
+
+
+def use_colour(stream: TextIO | None) -> bool:
+    """Whether to write in colour: on a terminal, unless its user says no (https://no-color.org)."""
+    return stream is not None and stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def complain(text: str) -> None:
+    """Say why a command fails: a line ``pprofwatch: …`` on stderr."""
+    journal = detect_style(sys.stderr, os.environ) is Style.JOURNAL
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(("<3>" if journal else "") + f"pprofwatch: {safe_text(text)}", err=True)

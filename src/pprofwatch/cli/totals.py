@@ -1,0 +1,103 @@
+"""``pprofwatch totals``: time and total of each entry, as lines, JSON or a chart."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from array import array
+from collections import defaultdict
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from pprofwatch.cli.chart import draw_chart
+from pprofwatch.cli.log_input import LogInput, log_options
+from pprofwatch.cli.messages import use_colour
+from pprofwatch.cli.safe_text import safe_text
+from pprofwatch.cli.verbs import examples
+from pprofwatch.errors import UsageError
+from pprofwatch.report.totals import Total, total_of
+from pprofwatch.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_CHART_HEIGHT = 12
+
+
+@click.command(
+    epilog=examples(
+        "pprofwatch totals --plot /var/log/pprofwatch/localhost_6060",
+        "pprofwatch totals --profile goroutine --since -1h /var/log/pprofwatch",
+        "zcat old.log.gz | pprofwatch totals -",
+        "pprofwatch totals --json LOG | jq .totals[].total",
+    )
+)
+@log_options
+@click.option("--profile", metavar="NAME", help="Only this profile.")
+@click.option("--plot", is_flag=True, help="Draw a chart for each target and profile.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    paths: Sequence[str], since: str | None, until: str | None, profile: str | None, *, plot: bool, as_json: bool
+) -> None:
+    """Print time and total of each entry in LOG: files (plain, .zst, .gz), folders, or - for standard input.
+
+    A line has the time, the total (- where there is none), target and profile, and what went wrong. LOG may also be
+    what a shell loop with date and curl wrote.
+    """
+    if plot and as_json:
+        raise UsageError("--plot and --json: choose one")
+    out = sys.stdout or io.StringIO()  # there is none where it was closed
+    logs = LogInput(paths, profile=profile, since=since, until=until)
+    lines_show_progress = not plot and out.isatty()
+    totals = map(total_of, logs.entries(first_lines=True, hide_progress=lines_show_progress))
+    if as_json:
+        _print_json(totals, logs, out)
+    elif plot:
+        _print_charts(totals, out)
+    else:
+        out.writelines(f"{_line(total)}\n" for total in totals)
+
+
+def _source(total: Total) -> str:
+    """Target and profile, as ``start`` takes it: ``app:6060 threadcreate:seconds=1``."""
+    span = f":seconds={total.seconds}" if total.seconds else ""
+    return f"{total.target} {total.profile}{span}".strip()
+
+
+def _line(total: Total) -> str:
+    words = [format_time(total.time), "-" if total.total is None else str(total.total), _source(total)]
+    if total.gap:
+        words.append(f"gap={total.gap}")
+    if total.error:
+        words.append(f"error: {total.error}")
+    return " ".join(safe_text(word) for word in words if word)
+
+
+def _print_json(totals: Iterator[Total], logs: LogInput, out: TextIO) -> None:
+    """One object, written as it is read: the entries may be more than memory holds."""
+    separator = '{"totals": [\n'
+    for total in totals:
+        fields = {**total._asdict(), "time": format_time(total.time)}
+        out.write(separator + json.dumps({name: value for name, value in fields.items() if value or name == "total"}))
+        separator = ",\n"
+    start = separator if separator.startswith("{") else ""
+    out.write(f'{start}\n], "skipped_bytes": {logs.skipped_bytes}}}\n')
+
+
+def _print_charts(totals: Iterator[Total], out: TextIO) -> None:
+    # Two numbers an entry: a year of polls every ten seconds fits into 50 MB.
+    series: defaultdict[str, tuple[array[float], array[float]]] = defaultdict(lambda: (array("d"), array("d")))
+    for total in totals:
+        if total.total is not None:
+            times, counts = series[_source(total)]
+            times.append(total.time)
+            counts.append(total.total)
+    width, colour = shutil.get_terminal_size().columns, use_colour(out)
+    for name, (times, counts) in series.items():
+        chart = draw_chart(times, counts, safe_text(name), width=width, height=_CHART_HEIGHT, colour=colour)
+        out.write(f"{chart}\n")
+    if not series:
+        out.write("no totals\n")
