@@ -1,0 +1,140 @@
+"""What was told about a target's incidents, on disk: after a restart nothing is told twice, and nothing forgotten."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pprofwatch.alerts.incidents import Action, Event
+from pprofwatch.errors import LogError
+from pprofwatch.leaks.detector import Leak
+from pprofwatch.logs.files import FOLDER_MODE, log_error, open_regular, sync_folder
+from pprofwatch.model import Frame, Stack
+from pprofwatch.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: In a target's folder. A line an event, JSON.
+JOURNAL = "incidents/incidents.log"
+#: Of a longer journal only the end is read: what is still open is repeated there. Bytes.
+_MOST_READ = 4 << 20
+
+_Frames = list[Frame]
+
+
+class _Line(msgspec.Struct):
+    """An event as a line of the journal."""
+
+    time: str
+    event: Action
+    incident: str
+    target: str
+    profile: str
+    severity: str
+    detected_at: str
+    since: str
+    count_from: int
+    count_to: int
+    total_from: int
+    total_to: int
+    stack: _Frames
+    also: list[_Frames] = []
+
+
+class Journal:
+    """The journal of one target's incidents."""
+
+    def __init__(self, folder: Path) -> None:
+        """``folder``: the target's folder; the journal need not exist."""
+        self._path = folder / JOURNAL
+
+    def read(self) -> list[Event]:
+        """The events, oldest first. A line that is damaged or torn is passed over.
+
+        Raises:
+            LogError: The journal can't be read.
+        """
+        try:
+            descriptor = open_regular(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise log_error(self._path, "read", error) from error
+        with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
+            file.seek(max(0, os.fstat(descriptor).st_size - _MOST_READ))
+            lines = file.read(_MOST_READ).split(b"\n")
+        return [event for line in lines if (event := _decode(line)) is not None]
+
+    def append(self, event: Event) -> None:
+        """Add an event, and wait until it is on the disk: it is about to be told.
+
+        Raises:
+            LogError: It can't be written.
+        """
+        line = msgspec.json.encode(_encode(event)) + b"\n"
+        try:
+            self._path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            try:
+                end = os.fstat(descriptor).st_size
+                if end and os.pread(descriptor, 1, end - 1) != b"\n":
+                    line = b"\n" + line  # what a killed daemon left stays a line of its own
+                if os.write(descriptor, line) < len(line):
+                    os.ftruncate(descriptor, end)
+                    raise LogError(f"{self._path}: cannot write: no room")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise log_error(self._path, "write", error) from error
+
+
+def _encode(event: Event) -> _Line:
+    leak = event.leak
+    return _Line(
+        time=format_time(event.time),
+        event=event.action,
+        incident=event.incident,
+        target=event.target,
+        profile=event.profile,
+        severity=leak.severity,
+        detected_at=format_time(leak.detected_at),
+        since=format_time(leak.since),
+        count_from=leak.count_from,
+        count_to=leak.count_to,
+        total_from=leak.total_from,
+        total_to=leak.total_to,
+        stack=list(leak.stack.frames),
+        also=[list(stack.frames) for stack in leak.also],
+    )
+
+
+def _decode(text: bytes) -> Event | None:
+    try:
+        line = msgspec.json.decode(text, type=_Line)
+        time = parse_time(line.time)
+        leak = Leak(
+            stack=_stack(line.stack),
+            severity=line.severity,
+            detected_at=parse_time(line.detected_at),
+            since=parse_time(line.since),
+            time=time,
+            count_from=line.count_from,
+            count_to=line.count_to,
+            total_from=line.total_from,
+            total_to=line.total_to,
+            also=tuple(_stack(frames) for frames in line.also),
+        )
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return Event(line.event, time, line.incident, line.target, line.profile, leak)
+
+
+def _stack(frames: _Frames) -> Stack:
+    if not frames:
+        raise ValueError("a stack without frames")
+    return Stack(tuple(frames))
