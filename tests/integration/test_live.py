@@ -1,0 +1,141 @@
+"""The whole of it: ``pprofwatch start`` beside a real Go server, as its user sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import goserver
+from pprofwatch.logs.reader import read_entries
+
+if TYPE_CHECKING:
+    from conftest import StartGoServer
+
+PROGRAM = [sys.executable, "-m", "pprofwatch"]
+FAST = ["--interval", "0.2s", "--leak-window", "20s", "--profile", "goroutine"]
+SOURCE = Path(__file__).parents[1] / "data" / "goserver" / "leaks.go"
+
+
+class Daemon:
+    """``pprofwatch start``, and what it says on stderr."""
+
+    def __init__(self, *args: str) -> None:
+        self.said = ""
+        self._process = subprocess.Popen([*PROGRAM, "start", *args], stderr=subprocess.PIPE)
+        assert self._process.stderr is not None
+        self._stderr = self._process.stderr.fileno()
+
+    def wait_for(self, wanted: str, seconds: float) -> None:
+        """Waits until it has said this; fails when it does not in time."""
+        deadline = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._stderr, selectors.EVENT_READ)
+            while wanted not in self.said:
+                ready = selector.select(max(0.0, deadline - time.monotonic()))
+                assert ready, f"no {wanted!r} in {seconds} s, but {self.said!r}"
+                piece = os.read(self._stderr, 65536)
+                assert piece, f"ended without {wanted!r}: {self.said!r}"
+                self.said += piece.decode()
+
+    def end(self) -> None:
+        """Ends it as its user does."""
+        self._process.send_signal(signal.SIGTERM)
+        _, rest = self._process.communicate(timeout=5)
+        self.said += rest.decode()
+        assert self._process.returncode == 0
+
+    def __enter__(self) -> Daemon:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def test_leaking_function_and_line_are_named_within_40_seconds_and_no_other(
+    go_server: StartGoServer, tmp_path: Path
+) -> None:
+    server = go_server("-leak", "1s", "-traffic", "20")
+    with Daemon("--target", server.address, "--log-dir", str(tmp_path), *FAST) as daemon:
+        daemon.wait_for("  next  ", 40)
+        daemon.end()
+    source = SOURCE.read_text().splitlines()
+    send = next(number for number, line in enumerate(source, 1) if "out <- event{}" in line)
+    told = daemon.said
+    assert f"LEAK {server.address}: goroutines grow without bound in main.(*Dispatcher).forward\n" in told
+    assert f"  where    example.com/goserver/leaks.go:{send}\n" in told
+    assert re.search(r"  growth   \d+ → \d+ since \d\d:\d\d:\d\d UTC \(\+\d a second\), total \d+ → \d+\n", told)
+    assert told.count("LEAK") == 1
+
+    # What the alert says to run next finds the same.
+    command = re.search(r"  next     pprofwatch (.*)\n", told)
+    assert command is not None
+    check = subprocess.run([*PROGRAM, *command[1].split()], capture_output=True, text=True, check=False)
+    assert check.returncode == 1
+    assert "main.(*Dispatcher).forward" in check.stdout
+
+
+def test_server_that_does_not_leak_raises_no_alert_under_bursts(go_server: StartGoServer, tmp_path: Path) -> None:
+    server = go_server("-traffic", "30")
+    bursts = random.Random(7)
+    with Daemon("--target", server.address, "--log-dir", str(tmp_path), *FAST) as daemon:
+        daemon.wait_for("recording", 10)
+        deadline = time.monotonic() + 45  # more than two leak windows
+        while time.monotonic() < deadline:
+            takes = bursts.randint(200, 3000)
+            with urllib.request.urlopen(
+                f"{server.url}/work?n={bursts.randint(5, 200)}&for={takes}ms", timeout=10
+            ) as answer:
+                answer.read()
+        daemon.end()
+    assert "LEAK" not in daemon.said
+    polls = [entry for entry in read_entries([tmp_path]) if entry.body]
+    assert len(polls) > 150
+
+
+def test_leak_is_not_told_again_after_a_restart_of_the_daemon_but_its_end_is_when_the_server_is_mended(
+    go_server: StartGoServer, tmp_path: Path
+) -> None:
+    server = go_server("-leak", "200ms")
+    options = ["--target", server.address, "--log-dir", str(tmp_path), "--interval", "100ms"]
+    options += ["--leak-window", "6s", "--profile", "goroutine"]
+    with Daemon(*options) as daemon:
+        daemon.wait_for("LEAK", 30)
+        daemon.end()
+    with Daemon(*options) as daemon:
+        daemon.wait_for("recording", 10)
+        goserver.end(server.process)
+        go_server("-listen", server.address)
+        daemon.wait_for("RESOLVED", 30)
+        daemon.end()
+    assert "LEAK" not in daemon.said
+
+
+@pytest.mark.parametrize("profile", ["threadcreate:seconds=1"])
+def test_what_the_how_to_asks_for_and_is_refused_is_logged(
+    go_server: StartGoServer, tmp_path: Path, profile: str
+) -> None:
+    server = go_server()
+    options = ["--target", server.address, "--log-dir", str(tmp_path), "--profile", profile, "--interval", "2s"]
+    with Daemon(*options) as daemon:
+        daemon.wait_for("recording", 10)
+        deadline = time.monotonic() + 20
+        entries: list[bytes] = []
+        while not entries:
+            assert time.monotonic() < deadline
+            with contextlib.suppress(Exception):
+                entries = [bytes(entry.body) for entry in read_entries([tmp_path]) if entry.body]
+        daemon.end()
+    assert re.match(rb"threadcreate profile: total -?\d+\n", entries[0])
