@@ -1,0 +1,150 @@
+"""Files in a log folder: which of them are ours, and the few ways in which all of them are opened and made durable."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pprofwatch.errors import LogError
+from pprofwatch.logs import names
+from pprofwatch.model import BINARY_PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Folders and files that we create: the group may read, others may not (a profile tells a program's insides).
+FOLDER_MODE = 0o750
+FILE_MODE = 0o640
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One of our files in a target's folder.
+
+    ``log`` is the log's or the binary profile's name. ``stamp`` (Unix seconds, from the name) and ``number`` are its
+    place in the order of time; a live segment has no stamp. ``size`` is in bytes, ``modified`` in Unix seconds: that
+    of the last entry, also after compression.
+    """
+
+    path: Path
+    kind: Literal["live", "closed", "binary"]
+    log: str
+    stamp: float
+    number: int
+    size: int
+    modified: float
+    compressed: bool = False
+
+
+def log_error(path: Path | str, doing: str, error: OSError) -> LogError:
+    """The one line for a failed system call: ``/var/log/x/goroutine.log: cannot write: No space left on device``."""
+    return LogError(f"{path}: cannot {doing}: {error.strerror or error}")
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Open a regular file, following no symbolic link in its last component, and return its descriptor.
+
+    Raises:
+        LogError: It is something else.
+        OSError: It can't be opened; ``ELOOP`` where it is a symbolic link.
+    """
+    # O_NONBLOCK: opening a FIFO that someone planted must not wait for its other end.
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, FILE_MODE)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LogError(f"{path}: expected a regular file")
+    return descriptor
+
+
+def sync_folder(path: Path) -> None:
+    """Make renamed, created and removed names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def target_folders(log_dir: Path) -> list[Path]:
+    """The folders in a log folder that may be targets', by name. No symbolic link is followed.
+
+    Raises:
+        LogError: The folder can't be read.
+    """
+    return sorted(Path(entry.path) for entry in _scan(log_dir) if entry.is_dir(follow_symlinks=False))
+
+
+def stored_files(folder: Path) -> list[StoredFile]:
+    """Our files in a target's folder, in no order: only regular files whose names are exactly ours.
+
+    Raises:
+        LogError: The folder can't be read.
+    """
+    found = []
+    for entry in _scan(folder):
+        if entry.name in BINARY_PROFILES and entry.is_dir(follow_symlinks=False):
+            found += [file for inner in _scan(folder / entry.name) if (file := _binary_file(inner, entry.name))]
+        elif file := _segment(entry):
+            found.append(file)
+    return found
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove from a target's folder what a killed daemon had not finished writing.
+
+    Raises:
+        LogError: The folder can't be read, or such a file not be removed.
+    """
+    places = [(folder, ""), *((folder / profile, profile) for profile in BINARY_PROFILES)]
+    for place, profile in places:
+        if not place.is_dir() or place.is_symlink():
+            continue
+        for entry in _scan(place):
+            if names.is_temporary(entry.name, profile) and entry.is_file(follow_symlinks=False):
+                try:
+                    Path(entry.path).unlink(missing_ok=True)
+                except OSError as error:
+                    raise log_error(entry.path, "remove", error) from error
+
+
+def _segment(entry: os.DirEntry[str]) -> StoredFile | None:
+    if log := names.parse_live(entry.name):
+        return _stored(entry, "live", log, 0.0, 0)
+    if closed := names.parse_closed(entry.name):
+        return _stored(entry, "closed", closed.log, closed.stamp, closed.number, compressed=closed.compressed)
+    return None
+
+
+def _binary_file(entry: os.DirEntry[str], profile: str) -> StoredFile | None:
+    stamp = names.parse_binary(profile, entry.name)
+    return _stored(entry, "binary", profile, *stamp) if stamp else None
+
+
+def _stored(
+    entry: os.DirEntry[str],
+    kind: Literal["live", "closed", "binary"],
+    log: str,
+    stamp: float,
+    number: int,
+    *,
+    compressed: bool = False,
+) -> StoredFile | None:
+    """The entry of a folder with its size, or None if it is no regular file, or gone meanwhile."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return StoredFile(Path(entry.path), kind, log, stamp, number, status.st_size, status.st_mtime, compressed)
+
+
+def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:
+        raise log_error(folder, "read", error) from error

@@ -1,0 +1,146 @@
+"""Which files are read, and in what order, for the files and folders that a reader is given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pprofwatch.errors import LogError
+from pprofwatch.logs.files import StoredFile, stored_files, target_folders
+from pprofwatch.logs.problem import Problem
+from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, open_raw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Report = Callable[[Problem], None]
+
+#: A segment that ended this long before ``since`` (by its file's time), or began this long after ``until`` (by its
+#: name), is left out. More than nothing, since clocks are set back now and then; in seconds.
+_CLOCK_SLACK = 2 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries are wanted: of one profile or all (None), between two times (Unix seconds, both included)."""
+
+    profile: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def takes_log(self, log: str) -> bool:
+        """Whether a log of this name can hold any."""
+        return self.profile is None or log in (self.profile, f"{self.profile}-delta")
+
+    def takes_file(self, file: StoredFile) -> bool:
+        """Whether one of our segments can hold any."""
+        if self.since is not None and file.modified + _CLOCK_SLACK < self.since:
+            return False
+        return self.until is None or file.stamp - _CLOCK_SLACK <= self.until
+
+    def takes_entry(self, time: float, profile: str) -> bool:
+        """Whether an entry is wanted. One that does not know its profile (a shell loop's failed poll) may be of any."""
+        if self.profile is not None and profile not in ("", self.profile):
+            return False
+        return (self.since is None or self.since <= time) and (self.until is None or time <= self.until)
+
+
+def open_inputs(paths: Sequence[str | Path], selection: Selection, report: Report) -> Iterator[tuple[str, RawFile]]:
+    """Each file to read, with the name to show; open until the next one is asked for.
+
+    A folder stands for each log in it and in its subfolders: the closed segments, oldest first, then the live one.
+    What can't be opened is reported, and the rest is read.
+    """
+    for path in map(str, paths):
+        if path != STANDARD_INPUT and Path(path).is_dir():
+            logs = [(place, log) for place in _places(path, report) for log in _logs_in(place, selection, report)]
+            if not logs:
+                report(Problem(path, 0, 0, "no log in this folder that could hold what is asked for"))
+            for place, log in logs:
+                yield from _open_log(place, log, selection, report)
+        elif raw := _open(path, report):
+            with raw:
+                yield "standard input" if path == STANDARD_INPUT else path, raw
+
+
+def input_size(paths: Sequence[str | Path], selection: Selection) -> int | None:
+    """How many bytes ``open_inputs`` leads to, for showing progress; None where that can't be known (a pipe)."""
+    total = 0
+    for path in map(str, paths):
+        if path == STANDARD_INPUT:
+            return None
+        if Path(path).is_dir():
+            for place in _places(path, _ignore):
+                for files in _logs_in(place, selection, _ignore).values():
+                    total += sum(file.size for file in files if selection.takes_file(file))
+        elif Path(path).is_file():
+            total += Path(path).stat().st_size
+    return total
+
+
+def _open_log(place: Path, log: str, selection: Selection, report: Report) -> Iterator[tuple[str, RawFile]]:
+    """The segments of one log. A daemon may be rotating and compressing it meanwhile."""
+    live_path = next(
+        (file.path for file in _logs_in(place, selection, report).get(log, []) if file.kind == "live"), None
+    )
+    # Opened before the closed ones are listed: what is rotated in between is then read from here, and once.
+    live = _open(live_path, report, missing_is_fine=True) if live_path else None
+    with live or contextlib.nullcontext():
+        for file in _logs_in(place, selection, report).get(log, []):
+            if file.kind == "live" or not selection.takes_file(file):
+                continue
+            with _open_closed(file.path, report) or contextlib.nullcontext() as raw:
+                if raw is not None and not (live and raw.identity == live.identity):
+                    yield str(file.path), raw
+        if live is not None:
+            yield str(live_path), live
+
+
+def _places(path: str, report: Report) -> list[Path]:
+    """Where logs may be, for a folder that is a target's or holds targets' folders."""
+    try:
+        return [Path(path), *target_folders(Path(path))]
+    except LogError as error:
+        report(_problem(path, error))
+        return []
+
+
+def _logs_in(place: Path, selection: Selection, report: Report) -> dict[str, list[StoredFile]]:
+    """The logs in a target's folder, by name, each with its segments in the order of time."""
+    try:
+        files = stored_files(place)
+    except LogError as error:
+        report(_problem(place, error))
+        return {}
+    logs: dict[str, dict[tuple[bool, float, int], StoredFile]] = defaultdict(dict)
+    for file in sorted(files, key=lambda file: file.compressed):
+        if file.kind != "binary" and selection.takes_log(file.log):
+            # A segment that has just been compressed is there twice: the first one is read, which is the plain one.
+            logs[file.log].setdefault((file.kind == "live", file.stamp, file.number), file)
+    return {log: [segments[key] for key in sorted(segments)] for log, segments in sorted(logs.items())}
+
+
+def _open_closed(path: Path, report: Report) -> RawFile | None:
+    """A closed segment, which may have been compressed since it was listed."""
+    raw = _open(path, report, missing_is_fine=True)
+    return raw or _open(path.with_name(path.name + ".zst"), report, missing_is_fine=True)
+
+
+def _open(path: str | Path, report: Report, *, missing_is_fine: bool = False) -> RawFile | None:
+    try:
+        return open_raw(str(path))
+    except OSError as error:
+        if not (missing_is_fine and isinstance(error, FileNotFoundError)):
+            report(Problem(str(path), 0, 0, f"cannot read: {error.strerror or error}"))
+        return None
+
+
+def _problem(path: str | Path, error: LogError) -> Problem:
+    return Problem(str(path), 0, 0, str(error).removeprefix(f"{path}: "))
+
+
+def _ignore(_: Problem) -> None:
+    """For when it will be reported later, where it is to be read."""

@@ -1,0 +1,205 @@
+"""Where a log's bytes come from: a plain or compressed file, or standard input. What it is, its first bytes tell."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import stat
+import sys
+import zlib
+from typing import IO, TYPE_CHECKING, Protocol, Self, TypeAlias, cast
+
+from pprofwatch.logs.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STANDARD_INPUT = "-"
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+_GZIP_MAGIC = b"\x1f\x8b"
+#: Compressed bytes taken from a file at a time.
+_BLOCK = 128 << 10
+#: The longest window that is decompressed, as the power of two: what ``zstd --long`` makes, 128 MiB.
+_WINDOW_LOG_MAX = 27
+
+#: Told of damage in compressed data: offset and length in the file, and what is wrong.
+Report: TypeAlias = "Callable[[int, int, str], None]"
+
+
+class Source(Protocol):
+    """A log's text, as bytes in order."""
+
+    def read(self, count: int) -> bytes:
+        """Some of the next bytes, at most ``count``; none at the end."""
+        ...
+
+
+class RawFile:
+    """An open file or pipe, and how far into it reading has got."""
+
+    def __init__(self, descriptor: int, *, owned: bool = True) -> None:
+        status = os.fstat(descriptor)
+        # Where standard input is a file, who else has it open may have left it anywhere: it is read as a pipe is.
+        self.seekable = owned and stat.S_ISREG(status.st_mode)
+        #: The same for all names of one file.
+        self.identity = (status.st_dev, status.st_ino)
+        self.position = 0
+        self._descriptor = descriptor
+        self._owned = owned
+        self._pushed_back = b""
+
+    def read(self, count: int) -> bytes:
+        """Some of the next bytes, at most ``count``; none at the end."""
+        if self._pushed_back:
+            data, self._pushed_back = self._pushed_back[:count], self._pushed_back[count:]
+        elif self.seekable:
+            data = os.pread(self._descriptor, count, self.position)
+        else:
+            data = os.read(self._descriptor, count)
+        self.position += len(data)
+        return data
+
+    def seek(self, offset: int) -> None:
+        """Go on reading at ``offset``, if the file is seekable."""
+        self.position = offset
+
+    def peek(self, count: int) -> bytes:
+        """The next bytes, ``count`` of them unless the file ends before; they will be read again."""
+        if self.seekable:
+            return os.pread(self._descriptor, count, self.position)
+        while len(self._pushed_back) < count and (more := os.read(self._descriptor, count - len(self._pushed_back))):
+            self._pushed_back += more
+        return self._pushed_back[:count]
+
+    def close(self) -> None:
+        """Close the file, if it was opened here."""
+        if self._owned:
+            os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_raw(path: str) -> RawFile:
+    """Open a log for reading; ``-`` is standard input.
+
+    Raises:
+        OSError: It can't be opened, or is a folder.
+    """
+    if path == STANDARD_INPUT:
+        return RawFile(sys.stdin.fileno(), owned=False)
+    return RawFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+def decoded(raw: RawFile, path: str, report: Report) -> Source:
+    """The text in a file, decompressed where its first bytes say that it is compressed.
+
+    Args:
+        raw: The file, at its beginning.
+        path: Its path, which only matters where the first bytes are damaged.
+        report: Called with damage in compressed data: offset and length in the file, and what is wrong.
+    """
+    magic = raw.peek(4)
+    damaged_zstd = path.endswith(".zst") and not magic.isascii()
+    if magic == _ZSTD_MAGIC or _ZSTD_SKIPPABLE.match(magic) or damaged_zstd:
+        return ZstdSource(raw, report)
+    if magic.startswith(_GZIP_MAGIC):
+        return GzipSource(raw, report)
+    return raw
+
+
+class ZstdSource:
+    """Zstandard frames, one after the other. After a damaged one it goes on with the next."""
+
+    def __init__(self, raw: RawFile, report: Report) -> None:
+        self._raw = raw
+        self._report = report
+        self._waiting = b""  # compressed bytes that no decoder has seen
+        self._start_frame()
+
+    def read(self, count: int) -> bytes:
+        """Some of the next bytes, at most ``count``; none at the end."""
+        while True:
+            if self._decoder.eof:
+                self._waiting = self._decoder.unused_data
+                self._start_frame()
+            if self._decoder.needs_input and not self._waiting:
+                self._waiting = self._raw.read(_BLOCK)
+                if not self._waiting:
+                    self._report_cut()
+                    return b""
+            try:
+                block, self._waiting = self._waiting, b""
+                data = self._decoder.decompress(block, count)
+            except ZstdError as error:
+                if not self._find_next_frame(block, str(error)):
+                    return b""
+                continue
+            self._fresh = False
+            if data:
+                return data
+
+    def _start_frame(self) -> None:
+        self._decoder = ZstdDecompressor(options={DecompressionParameter.window_log_max: _WINDOW_LOG_MAX})
+        self._frame_at = self._raw.position - len(self._waiting)
+        self._fresh = True
+
+    def _report_cut(self) -> None:
+        """At the end of the file: say so, if it is in the middle of a frame."""
+        if not self._fresh:
+            self._report(self._frame_at, self._raw.position - self._frame_at, "compressed data ends too early")
+            self._fresh = True
+
+    def _find_next_frame(self, block: bytes, reason: str) -> bool:
+        """Go on at the next frame after the damaged one; False if there is none."""
+        frame_at = self._frame_at
+        if self._raw.seekable:
+            # The damage may have led the decoder past the beginning of other frames: go back.
+            self._raw.seek(frame_at + 1)
+            block = b""
+        else:
+            block = block[max(0, frame_at + 1 - (self._raw.position - len(block))) :]
+        while (found := block.find(_ZSTD_MAGIC)) < 0:
+            more = self._raw.read(_BLOCK)
+            if not more:
+                break
+            block = block[-len(_ZSTD_MAGIC) + 1 :] + more
+        self._waiting = block[found:] if found >= 0 else b""
+        self._start_frame()
+        self._report(frame_at, self._frame_at - frame_at, f"compressed data is damaged ({reason})")
+        return found >= 0
+
+
+class GzipSource:
+    """Gzip members, one after the other, up to the first damage."""
+
+    def __init__(self, raw: RawFile, report: Report) -> None:
+        self._raw = raw
+        self._report = report
+        self._file = gzip.GzipFile(fileobj=cast("IO[bytes]", raw), mode="rb")  # it reads, and no more
+        self._damaged = False
+
+    def read(self, count: int) -> bytes:
+        """Some of the next bytes, at most ``count``; none at the end."""
+        if self._damaged:
+            return b""
+        try:
+            return self._file.read1(count)
+        except EOFError:
+            self._stop("compressed data ends too early")
+        except (gzip.BadGzipFile, zlib.error) as error:
+            self._stop(f"compressed data is damaged ({error})")
+        return b""
+
+    def _stop(self, reason: str) -> None:
+        self._damaged = True
+        offset = self._raw.position
+        while self._raw.read(_BLOCK):
+            pass
+        self._report(offset, max(self._raw.position - offset, 1), reason)

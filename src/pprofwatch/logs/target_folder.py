@@ -1,0 +1,99 @@
+"""A target's folder: its live and closed segments, and the files of its binary profiles."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pprofwatch.logs import names
+from pprofwatch.logs.files import (
+    FOLDER_MODE,
+    log_error,
+    open_regular,
+    remove_temporary_files,
+    stored_files,
+    sync_folder,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TargetFolder:
+    """The folder of one target in a log folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def live_path(self, log: str) -> Path:
+        """Where the live segment of a log is, or will be."""
+        return self.path / names.live_name(log)
+
+    def free_closed_path(self, log: str, stamp: float) -> Path:
+        """A path for a closed segment whose first entry has this time (Unix seconds), taken by no other segment."""
+        number = 1
+        while True:
+            path = self.path / names.closed_name(log, stamp, number)
+            if not os.path.lexists(path) and not os.path.lexists(f"{path}.zst"):
+                return path
+            number += 1
+
+    def clean(self) -> list[Path]:
+        """Remove what a killed daemon left half-written; return the closed segments that wait for compression.
+
+        Raises:
+            LogError: The folder can't be read, or a left-over file not be removed.
+        """
+        remove_temporary_files(self.path)
+        return [file.path for file in stored_files(self.path) if file.kind == "closed" and not file.compressed]
+
+    def store_binary(self, profile: str, time: float, data: bytes) -> str:
+        """Write a binary profile to a file of its own, whole and durable or not at all. Blocks: call it in a thread.
+
+        Args:
+            profile: ``profile`` or ``trace``.
+            time: When it was asked for, in Unix seconds.
+            data: The profile as it came.
+
+        Returns:
+            The file's path relative to this folder, as an entry's ``file`` says it: ``profile/20261122T134953Z.pb.gz``.
+
+        Raises:
+            LogError: It can't be written.
+        """
+        folder = self.path / profile
+        try:
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            path = _write_new(folder, profile, time, data)
+            sync_folder(folder)
+        except OSError as error:
+            raise log_error(folder, "store a profile", error) from error
+        return f"{profile}/{path.name}"
+
+
+def _write_new(folder: Path, profile: str, time: float, data: bytes) -> Path:
+    """Write ``data`` under the first free name for this second; another thread may be doing the same."""
+    number = 1
+    while True:
+        path = folder / names.binary_name(profile, time, number)
+        temporary = path.with_name(path.name + names.TEMPORARY)
+        number += 1
+        try:
+            descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            continue
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
+                # Only who holds the temporary name may take the final one, so this check can't be overtaken.
+                taken = os.path.lexists(path)
+                if not taken:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            if not taken:
+                temporary.rename(path)
+                return path
+            temporary.unlink()
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,95 @@
+"""A stretch of a log in memory, which moves on as the log is read: memory stays bounded, however long the log is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pprofwatch.logs.sources import RawFile
+
+if TYPE_CHECKING:
+    from pprofwatch.logs.sources import Source
+
+#: Read at a time when reading on.
+_CHUNK = 96 << 10
+#: Read at a time after a jump: the header and the first line of an entry whose rest may not matter.
+_SMALL_CHUNK = 4 << 10
+#: A gap worth jumping over, rather than reading on; in bytes.
+_JUMP = 32 << 10
+
+
+class Window:
+    """Access to a source's bytes by their offset, mostly forward.
+
+    A file can be read anywhere. Of other sources, what lies before ``keep`` is forgotten. ``data`` begins at the
+    offset ``base``; ``at_end`` says that nothing comes after it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._file = source if isinstance(source, RawFile) and source.seekable else None
+        self.data = b""
+        self.base = 0
+        self.keep = 0
+        self.at_end = False
+
+    @property
+    def end(self) -> int:
+        """The offset after the last byte in memory."""
+        return self.base + len(self.data)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """The ``count`` bytes at ``offset``; fewer where the log ends before."""
+        if not self.base <= offset <= offset + count <= self.end:
+            self._load(offset, count)
+        start = offset - self.base
+        return self.data[start : start + count]
+
+    def line(self, offset: int, limit: int) -> bytes:
+        """The line at ``offset`` with its newline, if it has one; at most ``limit`` bytes of it; empty at the end."""
+        start = offset - self.base
+        newline = self.data.find(b"\n", start, start + limit) if start >= 0 else -1
+        if newline < 0:
+            line = self.read(offset, limit)
+            return line[: line.find(b"\n") + 1] or line
+        return self.data[start : newline + 1]
+
+    def read_on(self) -> None:
+        """Take more bytes into memory, forgetting those before ``keep``; at the end of the log, set ``at_end``."""
+        self._forget(self.keep)
+        # As much again as is kept, so that a long body is not copied over and over.
+        wanted = len(self.data) + max(_CHUNK, len(self.data))
+        parts = [self.data]
+        while more := self._source.read(wanted - len(self.data)):
+            parts.append(more)
+            if len(self.data) < _CHUNK or sum(map(len, parts)) >= wanted:
+                break
+        self.at_end = not more
+        self.data = b"".join(parts)
+
+    def _load(self, offset: int, count: int) -> None:
+        """Have ``count`` bytes from ``offset`` on in memory, or all up to the log's end."""
+        chunk = _CHUNK
+        if self._file and not self.base <= offset < self.end + _JUMP:
+            self._file.seek(offset)
+            self.data, self.base, self.at_end = b"", offset, False
+            chunk = _SMALL_CHUNK
+        oldest = offset if self._file else min(self.keep, offset)
+        self._forget(oldest)
+        parts = [self.data]
+        have = self.end
+        while have < offset + count:
+            more = self._source.read(max(chunk, offset + count - have))
+            if not more:
+                self.at_end = True
+                break
+            parts.append(more)
+            have += len(more)
+        self.data = b"".join(parts)
+        self._forget(oldest)
+
+    def _forget(self, offset: int) -> None:
+        """Drop the bytes before ``offset``."""
+        excess = min(offset - self.base, len(self.data))
+        if excess > 0:
+            self.data = self.data[excess:]
+            self.base += excess

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logmaker import START
+from pprofwatch.logs.files import StoredFile, stored_files
+from pprofwatch.logs.names import binary_name, closed_name, live_name
+from pprofwatch.logs.retention import apply_retention, plan
+
+if TYPE_CHECKING:
+    from pprofwatch.errors import LogError
+
+DAY = 86400.0
+FOLDER = Path("/logs/app_1")
+
+
+def closed(day: float, size: int = 10, *, log: str = "goroutine", number: int = 1) -> StoredFile:
+    stamp = START + day * DAY
+    return StoredFile(FOLDER / closed_name(log, stamp, number), "closed", log, stamp, number, size, stamp)
+
+
+def binary(day: float, size: int = 10) -> StoredFile:
+    stamp = START + day * DAY
+    return StoredFile(FOLDER / "profile" / binary_name("profile", stamp), "binary", "profile", stamp, 1, size, stamp)
+
+
+def live(size: int = 10) -> StoredFile:
+    return StoredFile(FOLDER / live_name("goroutine"), "live", "goroutine", 0.0, 0, size, START)
+
+
+def removed(
+    files: list[StoredFile], *, day: float = 0, keep_size: int = 10**9, keep_age: float = 90
+) -> list[StoredFile]:
+    return plan(files, now=START + day * DAY, keep_size=keep_size, keep_age=keep_age * DAY, rotate_age=DAY)
+
+
+def test_nothing_is_removed_within_size_and_age() -> None:
+    assert removed([live(), closed(0), binary(0)], day=30, keep_size=30) == []
+
+
+def test_the_oldest_go_first_until_the_rest_fits() -> None:
+    files = [live(10), closed(3), closed(1, log="heap"), binary(2), closed(0)]
+    assert removed(files, day=4, keep_size=49) == [closed(0)]
+    assert removed(files, day=4, keep_size=30) == [closed(0), closed(1, log="heap")]
+    assert removed(files, day=4, keep_size=0) == [closed(0), closed(1, log="heap"), binary(2), closed(3)]
+
+
+def test_segments_of_one_second_go_in_the_order_in_which_they_were_written() -> None:
+    files = [closed(0, number=10), closed(0, number=2), closed(0)]
+    assert removed(files, keep_size=10) == [closed(0), closed(0, number=2)]
+
+
+def test_a_segment_goes_when_all_of_its_entries_are_too_old() -> None:
+    files = [closed(0), binary(0), binary(0.9), closed(0.9)]
+    assert removed(files, day=90.0) == []
+    assert removed(files, day=90.5) == [binary(0)]
+    assert removed(files, day=91.5) == [closed(0), binary(0), binary(0.9)]
+
+
+@given(
+    st.lists(st.builds(closed, st.floats(0, 200), st.integers(0, 100), number=st.integers(1, 999)), max_size=30),
+    st.integers(0, 1000),
+    st.integers(0, 2000),
+)
+def test_what_remains_fits_and_is_the_youngest(files: list[StoredFile], live_size: int, keep_size: int) -> None:
+    gone = removed([*files, live(live_size)], day=200, keep_size=keep_size, keep_age=100)
+    kept = [file for file in files if file not in gone]
+    assert sum(file.size for file in kept) + live_size <= keep_size or not kept
+    assert all(file.stamp + DAY >= START + 100 * DAY for file in kept)
+    assert all(old.stamp <= young.stamp for old in gone for young in kept)
+
+
+def test_files_that_are_not_ours_are_neither_counted_nor_removed(tmp_path: Path) -> None:
+    target = tmp_path / "logs" / "app_1"
+    outside = tmp_path / "outside"
+    for folder in (target / "profile", target / "incidents", outside / "app_2"):
+        folder.mkdir(parents=True)
+    ours = ["goroutine-20200101T000000Z.log.zst", "heap-20200101T000000Z-2.log", "profile/20200101T000000Z.pb.gz"]
+    not_ours = [
+        "goroutine.log",
+        "notes.txt",
+        "goroutine-20200101T000000Z.log.gz",
+        "goroutine-20200101T000000Z.log.bak",
+        "goroutine-20200101T000000Z-0.log",
+        "goroutine-20200101T000000Z-1.log",
+        "goroutine-20200101.log",
+        "goroutine-20209999T000000Z.log",
+        "Goroutine-20200101T000000Z.log",
+        "shop-20200101T000000Z.log",
+        " goroutine-20200101T000000Z.log",
+        "goroutine-20200101T000000Z.log\n",
+        "profile/20200101T000000Z.trace",
+        "profile/cpu.pb.gz",
+        "incidents/20200101T000000Z.pb.gz",
+    ]
+    for name in ours + not_ours:
+        (target / name).write_bytes(b"x" * 100)
+    victim = outside / "app_2" / "goroutine-20200101T000000Z.log"
+    victim.write_bytes(b"x")
+    (target.parent / "goroutine-20200101T000000Z.log").write_bytes(b"beside the targets' folders")
+    (target.parent / "app_2").symlink_to(outside / "app_2")
+    (target / "goroutine-20200102T000000Z.log").symlink_to(victim)
+    (target / "goroutine-20200103T000000Z.log").mkdir()
+    os.mkfifo(target / "goroutine-20200104T000000Z.log")
+    before = set(tmp_path.rglob("*"))
+
+    errors: list[LogError] = []
+    gone = apply_retention(target.parent, now=START, keep_size=0, keep_age=DAY, rotate_age=DAY, on_error=errors.append)
+    assert {file.path for file in gone} == {target / name for name in ours}
+    assert before - set(tmp_path.rglob("*")) == {target / name for name in ours}
+    assert errors == []
+    assert {file.path.name for file in stored_files(target)} == {"goroutine.log"}
+
+
+def test_sizes_are_counted_over_all_targets(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    for target in range(3):
+        folder = tmp_path / f"app_{target}"
+        folder.mkdir()
+        for day in range(5):
+            (folder / closed_name("goroutine", START + (3 * day + target) * DAY)).write_bytes(rng.randbytes(100))
+        (folder / "goroutine.log").write_bytes(rng.randbytes(100))
+    gone = apply_retention(
+        tmp_path,
+        now=START,
+        keep_size=1000,
+        keep_age=DAY,
+        rotate_age=DAY,
+        on_error=lambda error: pytest.fail(str(error)),
+    )
+    assert [file.stamp for file in gone] == [START + day * DAY for day in range(8)]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    errors: list[LogError] = []
+    apply_retention(tmp_path / "missing", now=START, keep_size=0, keep_age=0, rotate_age=DAY, on_error=errors.append)
+    assert [str(error) for error in errors] == [f"{tmp_path}/missing: cannot read: No such file or directory"]
