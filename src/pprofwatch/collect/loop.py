@@ -1,0 +1,196 @@
+"""Polls one profile of one target: tick, fetch, judge, log, watch; and again at the next tick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from pprofwatch.collect.answers import judge
+from pprofwatch.collect.health import ERROR, Health
+from pprofwatch.collect.mistakes import describe_mistake
+from pprofwatch.errors import FetchError, LogError, ProfileBusyError, ProfileMissingError
+from pprofwatch.model import BINARY_PROFILES, Entry
+
+if TYPE_CHECKING:
+    from pprofwatch.collect.answers import Answer
+    from pprofwatch.collect.fetch import Fetcher
+    from pprofwatch.collect.parts import Shared, Watch
+    from pprofwatch.collect.record import Record
+    from pprofwatch.collect.schedule import Ticks
+    from pprofwatch.config.settings import TargetConfig
+    from pprofwatch.logs.target_folder import TargetFolder
+    from pprofwatch.model import ProfileRequest
+
+#: Seconds until a profile that the target does not have is asked for again: doubled each time, up to the last.
+_ASK_AGAIN = 60.0
+_ASK_AGAIN_MOST = 3600.0
+#: Bodies up to this size, in bytes, are handled on the event loop; larger ones aside, one of all targets' at a time.
+_LARGE = 1 << 20
+#: A compressed body counts as large from here on: it may have fifty times as much in it.
+_LARGE_COMPRESSED = 128 << 10
+_LATE = "the poll before took too long, or the daemon could not run"
+_OURS = "a mistake of ours"
+_MISSING = "the target does not have this profile"
+
+
+@dataclass(frozen=True, slots=True)
+class PolledTarget:
+    """What the loops of one target share. ``watching`` is held while its watch looks at an entry."""
+
+    config: TargetConfig
+    folder: TargetFolder
+    fetcher: Fetcher
+    watch: Watch
+    health: Health
+    shared: Shared
+    watching: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
+
+
+class ProfileLoop:
+    """The loop of one profile.
+
+    Args:
+        polled: Its target.
+        request: What to ask for.
+        ticks: When.
+        record: Where to log what came.
+    """
+
+    def __init__(self, polled: PolledTarget, request: ProfileRequest, ticks: Ticks, record: Record) -> None:
+        self._polled = polled
+        self._shared = polled.shared
+        self._clock = polled.shared.clock
+        self._name = polled.config.target.name
+        self._request = request
+        self._ticks = ticks
+        self._record = record
+        #: When the target last said that it does not have the profile, and how long it is not asked after that.
+        self._missing_since = -math.inf
+        self._pause = 0.0
+        self._storing = f"store {polled.folder.path / request.name}"
+        self._said: set[str] = set()
+
+    async def run(self) -> None:
+        """Polls until cancelled. A mistake of ours in one poll does not keep the next from being made."""
+        while True:
+            await self._wait()
+            try:
+                await self._tick()
+            except Exception as error:  # noqa: BLE001  # no target may stop the others
+                self._record.skip(_OURS)
+                self._say_mistake(error)
+
+    async def _wait(self) -> None:
+        now = self._clock.monotonic()
+        await anyio.sleep(max(0.0, self._ticks.next(now) - now))
+
+    async def _tick(self) -> None:
+        now = self._clock.monotonic()
+        self._record.skip(_LATE, self._ticks.begin(now))
+        if now < self._missing_since + self._pause and self._missing_since > self._polled.health.up_since:
+            self._record.skip(_MISSING)
+            return
+        time = round(self._clock.wall(), 3)
+        try:
+            entry = await self._poll(time)
+        except FetchError as error:
+            self._note_failure(error)
+            is_busy = isinstance(error, ProfileBusyError)
+            took = self._clock.monotonic() - now
+            entry = self._entry(time, took=took, error=str(error), gap=int(is_busy))
+        except LogError as error:  # a file of its own could not be stored
+            self._note_success()
+            self._shared.trouble.failed(self._storing, error)
+            entry = self._entry(time, error=str(error))
+        else:
+            self._note_success()
+        if await self._log(entry):
+            self._rotate()
+            await self._observe(entry)
+        self._shared.pulse.polled(time)
+
+    async def _poll(self, time: float) -> Entry:
+        """The entry with what was asked for.
+
+        Raises:
+            FetchError: It did not come.
+            LogError: It came, but its file can't be written.
+        """
+        answer = await self._polled.fetcher.fetch(self._request)
+        body = await self._judge(answer)
+        if self._request.name not in BINARY_PROFILES:
+            return self._entry(time, body=body, took=answer.took)
+        store = self._polled.folder.store_binary
+        file = await anyio.to_thread.run_sync(store, self._request.name, time, body)
+        self._shared.trouble.succeeded(self._storing)
+        return self._entry(time, file=file, took=answer.took)
+
+    async def _judge(self, answer: Answer) -> bytes:
+        size = len(answer.body)
+        is_compressed = self._request.seconds > 0
+        if not is_compressed and size <= _LARGE:
+            return judge(self._request, answer)
+        lane = self._shared.large if size > _LARGE_COMPRESSED else self._shared.decoding
+        max_bytes = self._polled.config.max_body
+        return await anyio.to_thread.run_sync(lambda: judge(self._request, answer, max_bytes=max_bytes), limiter=lane)
+
+    def _entry(
+        self, time: float, *, body: bytes = b"", took: float = 0.0, error: str = "", gap: int = 0, file: str = ""
+    ) -> Entry:
+        return Entry(time, self._name, self._request.name, body, self._request.seconds, took, error, gap, file)
+
+    def _note_failure(self, error: FetchError) -> None:
+        if isinstance(error, ProfileMissingError):
+            self._missing_since = self._clock.monotonic()
+            self._pause = min(max(2 * self._pause, _ASK_AGAIN), _ASK_AGAIN_MOST)
+        for priority, line in self._polled.health.failed(self._request.name, error, self._clock.monotonic()):
+            self._shared.say(priority, line)
+
+    def _note_success(self) -> None:
+        self._pause = 0.0
+        for priority, line in self._polled.health.succeeded(self._request.name, self._clock.monotonic()):
+            self._shared.say(priority, line)
+
+    async def _log(self, entry: Entry) -> bool:
+        """Logs the entry; False if that failed."""
+        record = self._record
+        try:
+            if len(entry.body) > _LARGE:
+                await anyio.to_thread.run_sync(record.append, entry, limiter=self._shared.large)
+            else:
+                record.append(entry)
+        except LogError as error:
+            self._shared.trouble.failed(f"write {record.path}", error)
+            return False
+        self._shared.trouble.succeeded(f"write {record.path}")
+        record.say_notices()
+        return True
+
+    def _rotate(self) -> None:
+        try:
+            self._record.rotate_when_due(self._clock.wall())
+        except LogError as error:
+            self._shared.trouble.failed(f"close {self._record.path}", error)
+        else:
+            self._shared.trouble.succeeded(f"close {self._record.path}")
+
+    async def _observe(self, entry: Entry) -> None:
+        observe = self._polled.watch.observe
+        try:
+            async with self._polled.watching:
+                if len(entry.body) > _LARGE:
+                    await anyio.to_thread.run_sync(observe, entry, limiter=self._shared.large)
+                else:
+                    observe(entry)
+        except Exception as error:  # noqa: BLE001  # polls go on
+            self._say_mistake(error)
+
+    def _say_mistake(self, error: Exception) -> None:
+        mistake = describe_mistake(error)
+        if mistake not in self._said:
+            self._said.add(mistake)
+            self._shared.say(ERROR, f"{self._name} {self._request.name}: {mistake}")

@@ -1,0 +1,83 @@
+"""What the parts of the daemon are given: clocks, the place for messages, and what all targets share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from pprofwatch.collect.fetch import TlsContexts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pprofwatch.collect.log_trouble import LogTrouble
+    from pprofwatch.config.settings import TargetConfig
+    from pprofwatch.logs.folder import LogFolder
+    from pprofwatch.model import Entry
+
+#: Says a message of one or more lines to the user: its priority (syslog's: 3 error, 4 warning, 5 notice, 6 info) first.
+Say = Callable[[int, str], None]
+
+
+class Watch(Protocol):
+    """What looks at a target's entries: the leak detector, and whoever it alerts.
+
+    Calls for one target never overlap; those for different targets may, each in a thread of its own.
+    """
+
+    def replay(self) -> None:
+        """Takes up what the target's log tells of before the start. Called once, before its first poll; may block."""
+
+    def observe(self, entry: Entry) -> None:
+        """Looks at an entry that has just been logged. Quick: called on the event loop, but for very large bodies."""
+
+
+MakeWatch = Callable[["TargetConfig", "Path"], Watch]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The clocks. ``wall`` gives Unix seconds; ``monotonic`` seconds since whenever, which should include suspends."""
+
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+
+
+@dataclass
+class Pulse:
+    """What shows that the daemon is alive: polls that were logged or tried to be, and rounds of syncing."""
+
+    polls: int = 0
+    last_poll: float = 0.0
+    syncs: int = 0
+    news: anyio.Event = field(default_factory=anyio.Event)
+
+    def polled(self, time: float) -> None:
+        """A poll is over, whatever became of it; ``time`` is its entry's."""
+        self.polls += 1
+        self.last_poll = time
+        self.news.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all targets of a daemon share.
+
+    ``decoding`` and ``large`` limit how many threads decode compressed profiles, and handle bodies of megabytes: what
+    targets send is bounded together, not only each for itself. ``closed`` takes segments that wait for compression.
+    """
+
+    clock: Clock
+    say: Say
+    folder: LogFolder
+    make_watch: MakeWatch
+    closed: Callable[[Path], None]
+    trouble: LogTrouble
+    pulse: Pulse = field(default_factory=Pulse)
+    contexts: TlsContexts = field(default_factory=TlsContexts)
+    starting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
+    decoding: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
+    large: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))

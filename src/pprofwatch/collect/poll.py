@@ -1,0 +1,114 @@
+"""Polls one target: opens its logs, takes up where they ended, and runs a loop for each of its profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from pprofwatch.collect.fetch import Fetcher
+from pprofwatch.collect.health import ERROR, Health
+from pprofwatch.collect.loop import PolledTarget, ProfileLoop
+from pprofwatch.collect.mistakes import describe_mistake
+from pprofwatch.collect.record import Record
+from pprofwatch.collect.schedule import Ticks, first_offset
+from pprofwatch.errors import LogError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pprofwatch.collect.parts import Shared, Watch
+    from pprofwatch.config.settings import LogConfig, TargetConfig
+    from pprofwatch.logs.target_folder import TargetFolder
+
+#: Seconds until a target's folder that can't be used is tried again.
+_OPEN_AGAIN = 10.0
+
+
+class Poller:
+    """Polls a target until it is cancelled.
+
+    Args:
+        config: The target.
+        logs: How its logs are kept.
+        targets: How many targets there are: many are not polled all at once.
+        shared: What they share.
+    """
+
+    def __init__(self, config: TargetConfig, logs: LogConfig, targets: int, shared: Shared) -> None:
+        self.health = Health(config.target.name)
+        #: Its logs, once they are open.
+        self.records: list[Record] = []
+        self._config = config
+        self._name = config.target.name
+        self._logs = logs
+        self._targets = targets
+        self._shared = shared
+
+    async def run(self) -> None:
+        """Polls, and says what fails. Its logs are left open."""
+        folder = await self._open()
+        fetcher = Fetcher(self._config, self._shared.contexts, folder.path, self._shared.clock.monotonic)
+        watch = self._shared.make_watch(self._config, folder.path)
+        await self._replay(watch)
+        started = self._shared.clock.monotonic()
+        polled = PolledTarget(self._config, folder, fetcher, watch, self.health, self._shared)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for index, (request, record) in enumerate(zip(self._config.requests, self.records, strict=True)):
+                    offset = first_offset(self._name, self._targets, index, request.every)
+                    ticks = Ticks(started + offset, request.every)
+                    tasks.start_soon(ProfileLoop(polled, request, ticks, record).run)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await fetcher.aclose()
+
+    def flush(self) -> None:
+        """Logs what was skipped, once it polls no more."""
+        for record in self.records:
+            try:
+                record.flush(self._shared.clock.wall())
+            except LogError as error:
+                self._shared.trouble.failed(f"write {record.path}", error)
+
+    def close(self) -> None:
+        """Closes its logs, without waiting for the disk."""
+        for record in self.records:
+            record.close()
+
+    async def _open(self) -> TargetFolder:
+        """The target's folder, with what a killed daemon left behind cleared away; and its logs."""
+        what = f"open {self._name}"
+        while True:
+            try:
+                folder, waiting = await anyio.to_thread.run_sync(self._open_now, limiter=self._shared.starting)
+            except LogError as error:
+                self._shared.trouble.failed(what, error)
+                await anyio.sleep(_OPEN_AGAIN)
+            else:
+                break
+        self._shared.trouble.succeeded(what)
+        for closed in waiting:
+            self._shared.closed(closed)
+        for record in self.records:
+            record.say_notices()
+        return folder
+
+    def _open_now(self) -> tuple[TargetFolder, list[Path]]:
+        self.close()
+        folder = self._shared.folder.target(self._name)
+        waiting = folder.clean()
+        self.records = [
+            Record(self._name, request, folder, self._logs, self._shared) for request in self._config.requests
+        ]
+        for record in self.records:
+            record.open()
+        return folder, waiting
+
+    async def _replay(self, watch: Watch) -> None:
+        try:
+            await anyio.to_thread.run_sync(watch.replay, limiter=self._shared.starting)
+        except Exception as error:  # noqa: BLE001  # without its past, but polled
+            mistake = describe_mistake(error)
+            self._shared.say(ERROR, f"{self._name}: its log's past is not known to the leak detector: {mistake}")

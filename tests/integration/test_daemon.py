@@ -1,0 +1,517 @@
+"""The daemon as a whole: real servers, real signals, real files."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from badserver import GOROUTINE, after, answer, busy, never, serve
+from pprofwatch.collect.daemon import Daemon
+from pprofwatch.collect.parts import Clock
+from pprofwatch.collect.systemd import Systemd
+from pprofwatch.config.settings import Config, LogConfig, TargetConfig
+from pprofwatch.errors import AlreadyRunningError, ConfigError
+from pprofwatch.logs.folder import LogFolder, folder_name
+from pprofwatch.logs.reader import read_entries
+from pprofwatch.model import Entry, ProfileRequest, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from conftest import StartGoServer
+
+pytestmark = pytest.mark.anyio
+
+GO = ProfileRequest("goroutine", every=0.05)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for something in a file, of which no event tells."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+def descriptors() -> list[str]:
+    gc.collect()
+    return sorted(str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
+
+
+class SpyWatch:
+    """Remembers what it was shown; fails where it is told to."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.seen: list[Entry] = []
+        self.replays = 0
+        self.fails = fails
+
+    def replay(self) -> None:
+        self.replays += 1
+
+    def observe(self, entry: Entry) -> None:
+        self.seen.append(entry)
+        if self.fails:
+            raise RuntimeError("detector broke")
+
+
+@dataclasses.dataclass
+class Run:
+    """A daemon that runs, and what it said."""
+
+    config: Config
+    lines: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+    watches: dict[str, SpyWatch] = dataclasses.field(default_factory=dict)
+    next_config: Config | ConfigError | None = None
+    news: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    fails: bool = False
+
+    def say(self, priority: int, text: str) -> None:
+        self.lines.append((priority, text))
+        self.news.set()
+
+    def make_watch(self, config: TargetConfig, folder: Path) -> SpyWatch:
+        assert folder.is_dir()
+        return self.watches.setdefault(config.target.name, SpyWatch(fails=self.fails))
+
+    def reload(self) -> Config:
+        if isinstance(self.next_config, ConfigError):
+            raise self.next_config
+        assert self.next_config is not None
+        return self.next_config
+
+    async def said(self, text: str, times: int = 1) -> None:
+        """Waits until a text has been said so often."""
+        while sum(text in line for _, line in self.lines) < times:
+            self.news.clear()
+            await self.news.wait()
+
+    def entries(self, target: str, log: str = "goroutine") -> list[Entry]:
+        folder = self.config.logs.folder / folder_name(target)
+        paths = sorted(folder.glob(f"{log}-2*.log*")) + sorted(folder.glob(f"{log}.log"))
+        return list(read_entries([str(path) for path in paths]))
+
+    async def logged(self, target: str, count: int, log: str = "goroutine") -> list[Entry]:
+        """Waits until a log has so many entries."""
+        await until(lambda: len(self.entries(target, log)) >= count)
+        return self.entries(target, log)
+
+
+def target(address: str, *requests: ProfileRequest, timeout: float = 5.0) -> TargetConfig:
+    return TargetConfig(Target(address, f"http://{address}/debug/pprof/"), requests or (GO,), timeout=timeout)
+
+
+def config_for(tmp_path: Path, *targets: TargetConfig, **logs: float) -> Config:
+    return Config(targets, LogConfig(tmp_path / "logs", **logs))  # type: ignore[arg-type]
+
+
+def make_daemon(run: Run, systemd: Systemd | None = None, clock: Clock | None = None) -> Daemon:
+    return Daemon(
+        run.config,
+        reload=run.reload,
+        clock=clock or Clock(time.time, time.monotonic),
+        say=run.say,
+        make_watch=run.make_watch,
+        systemd=systemd or Systemd({}),
+    )
+
+
+@asynccontextmanager
+async def running(
+    config: Config, systemd: Systemd | None = None, *, fails: bool = False, clock: Clock | None = None
+) -> AsyncIterator[Run]:
+    """A daemon that is ended by SIGTERM, within two seconds."""
+    run = Run(config, fails=fails)
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        await make_daemon(run, systemd, clock).run()
+        ended.set()
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            yield run
+            began = time.monotonic()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await ended.wait()
+            assert time.monotonic() - began < 2.0
+
+
+def test_it_can_be_made_before_there_is_an_event_loop(tmp_path: Path) -> None:
+    run = Run(config_for(tmp_path, target("127.0.0.1:1")))
+    run.say = lambda *_: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[method-assign]
+    anyio.run(make_daemon(run).run)
+    assert run.entries("127.0.0.1:1")[0].error == "connection refused"
+
+
+async def test_polls_are_logged_and_watched(tmp_path: Path) -> None:
+    async with serve(answer(GOROUTINE)) as server:
+        before = time.time()
+        async with running(config_for(tmp_path, target(server.address))) as run:
+            entries = await run.logged(server.address, 4)
+    assert [entry.body for entry in entries] == [GOROUTINE] * len(entries)
+    assert all(entry.profile == "goroutine" and entry.target == server.address for entry in entries)
+    assert before - 0.001 <= entries[0].time < before + 1.0
+    watch = run.watches[server.address]
+    assert watch.replays == 1
+    assert [entry.time for entry in watch.seen][:4] == [entry.time for entry in entries][:4]
+
+
+async def test_a_real_go_server_with_the_profiles_that_are_polled_by_default(
+    go_server: StartGoServer, tmp_path: Path
+) -> None:
+    address = go_server().address
+    requests = (
+        GO,
+        ProfileRequest("threadcreate", 1, every=2.0),
+        ProfileRequest("heap", every=0.5),
+        ProfileRequest("goroutineleak", every=5.0),
+        ProfileRequest("profile", 1, every=5.0),
+    )
+    async with running(config_for(tmp_path, target(address, *requests))) as run:
+        delta = await run.logged(address, 1, "threadcreate-delta")
+        heap = await run.logged(address, 2, "heap")
+        cpu = await run.logged(address, 1, "profile")
+        leak = await run.logged(address, 1, "goroutineleak")
+    assert delta[0].body.startswith(b"threadcreate profile: total ")
+    assert delta[0].seconds == 1
+    assert 1.0 <= delta[0].took < 2.0
+    assert heap[0].body.startswith(b"heap profile: ")
+    assert leak[0].body.startswith(b"goroutineleak profile: total ")
+    folder = run.config.logs.folder / folder_name(address)
+    assert (folder / cpu[0].file).read_bytes()[:2] == b"\x1f\x8b"
+    assert not [line for priority, line in run.lines if priority < 6]
+
+
+async def test_one_target_that_never_answers_delays_no_other(tmp_path: Path) -> None:
+    async with serve(never()) as silent, serve(answer(GOROUTINE)) as server:
+        targets = target(silent.address, timeout=0.5), target(server.address)
+        async with running(config_for(tmp_path, *targets)) as run:
+            entries = await run.logged(server.address, 30)
+            await run.said("no answer within 500ms")
+        silent_entries = run.entries(silent.address)
+    gaps = [late.time - early.time for early, late in pairwise(entries)]
+    assert max(gaps) < 0.15
+    assert not any(entry.gap for entry in entries)
+    assert silent_entries[0].error == "no answer within 500ms"
+    assert silent_entries[0].took >= 0.5
+    # Ticks that passed while the first poll waited are a gap, not caught up.
+    gap = next(entry for entry in silent_entries if entry.gap)
+    assert gap.gap >= 8
+    assert "took too long" in gap.error
+
+
+async def test_a_target_that_goes_down_and_comes_back_is_said_once_each(tmp_path: Path) -> None:
+    requests = (GO, ProfileRequest("heap", every=0.05))
+    behaviours = {"goroutine": answer(GOROUTINE)}
+    async with serve(behaviours) as server:
+        address = server.address
+        port = int(address.rpartition(":")[2])
+        config = config_for(tmp_path, target(address, *requests))
+        context = running(config)
+        run = await context.__aenter__()
+        await run.logged(address, 2)
+    await run.said("is down")
+    await run.logged(address, len(run.entries(address)) + 5)
+    async with serve(behaviours, port=port):
+        await run.said("is up again")
+        await run.logged(address, len(run.entries(address)) + 3)
+        await context.__aexit__(None, None, None)
+    lines = [line for _, line in run.lines if "down" in line or "up again" in line]
+    assert lines[0] == f"{address} is down: connection refused"
+    assert len(lines) == 2
+    refused = [entry for entry in run.entries(address) if entry.error]
+    assert len(refused) >= 4
+    assert {entry.error for entry in refused} <= {"connection refused", "closed the connection without an answer"}
+
+
+async def test_a_profile_that_is_missing_is_said_once_and_counted(tmp_path: Path) -> None:
+    requests = (GO, ProfileRequest("goroutineleak", every=0.05))
+    async with serve({"goroutine": answer(GOROUTINE)}) as server:
+        async with running(config_for(tmp_path, target(server.address, *requests))) as run:
+            await run.logged(server.address, 8)
+        entries = run.entries(server.address, "goroutineleak")
+    assert len([request for request in server.requests if request.name == "goroutineleak"]) == 1
+    assert len([line for _, line in run.lines if "has no goroutineleak profile" in line]) == 1
+    first, gap = entries
+    assert "has no goroutineleak profile" in first.error
+    assert gap.gap >= 4
+    assert gap.error == "the target does not have this profile"
+
+
+async def test_a_profile_is_asked_for_again_when_the_target_was_down(tmp_path: Path) -> None:
+    """It may have been restarted with a newer Go."""
+    requests = (GO, ProfileRequest("goroutineleak", every=0.05))
+    async with serve({"goroutine": answer(GOROUTINE)}) as server:
+        address = server.address
+        context = running(config_for(tmp_path, target(address, *requests)))
+        run = await context.__aenter__()
+        await run.said("has no goroutineleak")
+    await run.said("is down")
+    leak = b"goroutineleak profile: total 0\n"
+    behaviours = {"goroutine": answer(GOROUTINE), "goroutineleak": answer(leak)}
+    async with serve(behaviours, port=int(address.rpartition(":")[2])):
+        await until(lambda: any(entry.body == leak for entry in run.entries(address, "goroutineleak")))
+        await context.__aexit__(None, None, None)
+
+
+async def test_a_busy_profiler_makes_a_skipped_poll(tmp_path: Path) -> None:
+    cpu = ProfileRequest("profile", 1, every=0.1)
+    async with (
+        serve({"profile": busy()}) as server,
+        running(config_for(tmp_path, target(server.address, cpu))) as run,
+    ):
+        entry = (await run.logged(server.address, 1, "profile"))[0]
+    assert entry.gap == 1
+    assert "cpu profiling already in use" in entry.error
+    assert not [line for priority, line in run.lines if priority < 6]
+
+
+async def test_wrong_answers_are_entries_and_one_line(tmp_path: Path) -> None:
+    html = answer(b"<!DOCTYPE html><p>hello", content_type="text/html")
+    requests = (GO, ProfileRequest("heap", every=0.05), ProfileRequest("mutex", every=0.05))
+    async with serve(html) as server, running(config_for(tmp_path, target(server.address, *requests))) as run:
+        entries = await run.logged(server.address, 4)
+        await run.logged(server.address, 2, "heap")
+        await run.logged(server.address, 2, "mutex")
+    expected = "answered HTML, not a profile (is this pprof's address?)"
+    assert {entry.error for entry in entries} == {expected}
+    assert len([line for _, line in run.lines if expected in line]) == 1
+
+
+async def test_a_detector_that_fails_is_said_once_and_polls_go_on(tmp_path: Path) -> None:
+    async with (
+        serve(answer(GOROUTINE)) as server,
+        running(config_for(tmp_path, target(server.address)), fails=True) as run,
+    ):
+        entries = await run.logged(server.address, 6)
+    assert all(entry.body == GOROUTINE for entry in entries)
+    mistakes = [line for _, line in run.lines if "a mistake of ours (RuntimeError at test_daemon.py:" in line]
+    assert len(mistakes) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_ends_during_a_long_request_with_nothing_left_behind(
+    number: signal.Signals, go_server: StartGoServer, tmp_path: Path
+) -> None:
+    address = go_server().address
+    requests = (GO, ProfileRequest("profile", 30, every=60.0), ProfileRequest("heap", 30, every=60.0))
+    opened = descriptors()
+    threads = threading.active_count()
+    tasks = asyncio.all_tasks()
+    run = Run(config_for(tmp_path, target(address, *requests)))
+    began = 0.0
+
+    async def stop() -> None:
+        nonlocal began
+        await run.logged(address, 3)
+        began = time.monotonic()
+        os.kill(os.getpid(), number)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(stop)
+        await make_daemon(run).run()
+    assert time.monotonic() - began < 2.0
+    await asyncio.sleep(0)
+    assert descriptors() == opened
+    assert asyncio.all_tasks() == tasks
+    # anyio keeps idle threads for the next who needs one, and ends them with the event loop.
+    assert len([thread for thread in threading.enumerate() if "AnyIO" not in thread.name]) <= threads
+    LogFolder(run.config.logs.folder).close()
+
+
+async def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
+    async with serve(answer(GOROUTINE)) as server:
+        config = config_for(tmp_path, target(server.address))
+        async with running(config) as run:
+            await run.logged(server.address, 1)
+            with pytest.raises(AlreadyRunningError, match=f"process {os.getpid()} "):
+                await make_daemon(Run(config)).run()
+
+
+async def test_reload_restarts_only_what_changed(tmp_path: Path) -> None:
+    async with serve(answer(GOROUTINE)) as first, serve(answer(GOROUTINE)) as second, serve(answer(GOROUTINE)) as third:
+        config = config_for(tmp_path, target(first.address), target(second.address))
+        async with running(config) as run:
+            await run.logged(first.address, 2)
+            await run.logged(second.address, 2)
+            changed = dataclasses.replace(target(second.address), timeout=1.0)
+            run.next_config = config_for(tmp_path, target(first.address), changed, target(third.address))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await run.said("reloaded: 3 targets, 2 of them new or changed")
+            await run.logged(third.address, 2)
+            run.next_config = config_for(tmp_path, target(third.address))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await run.said("reloaded: 1 targets, 0 of them new or changed")
+            await first.left()
+            asked = len(first.requests)
+            await run.logged(third.address, len(run.entries(third.address)) + 4)
+            assert len(first.requests) == asked
+    assert (first.connections, second.connections, third.connections) == (1, 2, 1)
+    assert run.watches[first.address].replays == 1
+    assert run.watches[second.address].replays == 2
+    assert all(entry.body == GOROUTINE for entry in run.entries(second.address) if not entry.gap)
+
+
+async def test_a_wrong_configuration_is_not_taken(tmp_path: Path) -> None:
+    async with serve(answer(GOROUTINE)) as server, running(config_for(tmp_path, target(server.address))) as run:
+        await run.logged(server.address, 1)
+        run.next_config = ConfigError(["config.toml:3: interval: expected a duration"])
+        os.kill(os.getpid(), signal.SIGHUP)
+        await run.said("the configuration is kept as it was:\nconfig.toml:3: interval: expected a duration")
+        await run.logged(server.address, len(run.entries(server.address)) + 3)
+        assert server.connections == 1
+
+
+async def test_the_log_folder_stays_where_it_is(tmp_path: Path) -> None:
+    async with serve(answer(GOROUTINE)) as server:
+        config = config_for(tmp_path, target(server.address))
+        async with running(config) as run:
+            await run.logged(server.address, 1)
+            run.next_config = Config(config.targets, LogConfig(tmp_path / "elsewhere", rotate_size=1 << 20))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await run.said(f"log_dir stays {config.logs.folder} until a restart")
+            await run.said("reloaded: 1 targets, 1 of them")
+            await run.logged(server.address, len(run.entries(server.address)) + 2)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+async def test_segments_are_rotated_and_compressed_and_old_ones_removed(tmp_path: Path) -> None:
+    size = len(GOROUTINE)
+    config = config_for(tmp_path, target("x"), rotate_size=5 * size, keep_size=20 * size)
+    async with serve(answer(GOROUTINE)) as server:
+        quick = target(server.address, ProfileRequest("goroutine", every=0.01))
+        config = dataclasses.replace(config, targets=(quick,))
+        folder = config.logs.folder / folder_name(server.address)
+        async with running(config) as run:
+            await until(lambda: any(folder.glob("goroutine-*.log.zst")))
+            await run.logged(server.address, 10)
+            await server.asked(100)
+    sizes = [path.stat().st_size for path in folder.iterdir()]
+    assert sum(sizes) < 40 * size
+    assert not [line for priority, line in run.lines if priority < 5]
+
+
+async def test_polls_that_cannot_be_logged_are_said_once_and_counted(tmp_path: Path) -> None:
+    """As on a full disk: here the system allows no larger files."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with serve(answer(GOROUTINE)) as server:
+        address = server.address
+        async with running(config_for(tmp_path, target(address, GO, ProfileRequest("mutex", every=0.05)))) as run:
+            written = len(await run.logged(address, 3))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (written * 300, limits[1]))
+            try:
+                await run.said("goroutine.log: cannot write: ")
+                await server.asked(len(server.requests) + 20)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            await run.said("no longer in the way of logging: ")
+            await until(lambda: run.entries(address)[-1].body != b"")
+        entries = run.entries(address)
+    assert len([line for priority, line in run.lines if priority == 3]) == 1
+    gaps = [entry for entry in entries if entry.gap]
+    assert {entry.error for entry in gaps} == {"could not be written to the log"}
+    assert sum(entry.gap for entry in gaps) >= 5
+    asked = len([request for request in server.requests if request.name == "goroutine"])
+    assert asked - 1 <= sum(entry.gap or 1 for entry in entries) <= asked
+    assert [entry.time for entry in run.watches[address].seen if entry.profile == "goroutine"] == [
+        entry.time for entry in entries if not entry.gap
+    ]
+
+
+async def test_a_target_without_a_folder_is_said_and_stops_no_other(tmp_path: Path) -> None:
+    async with serve(answer(GOROUTINE)) as server, serve(answer(GOROUTINE)) as other:
+        config = config_for(tmp_path, target(server.address), target(other.address))
+        config.logs.folder.mkdir()
+        (config.logs.folder / folder_name(server.address)).write_text("in the way")
+        async with running(config) as run:
+            await run.said("cannot create the target's folder: File exists")
+            await run.logged(other.address, 3)
+
+
+async def test_the_event_loop_waits_for_nothing_but_the_appends(tmp_path: Path, go_server: StartGoServer) -> None:
+    blockbuster = pytest.importorskip("blockbuster")
+    address = go_server().address
+    requests = (GO, ProfileRequest("threadcreate", 1, every=2.0))
+    async with serve(answer(GOROUTINE)) as server:
+        targets = target(address, *requests), target(server.address)
+        with blockbuster.blockbuster_ctx() as detector:
+            # One write an entry is the design; a rename and an open of a new segment are as quick.
+            for function in ("os.write", "os.rename", "os.stat"):
+                detector.functions[function].deactivate()
+            run = Run(config_for(tmp_path, *targets, sync_interval=0.2, rotate_size=2000))
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(make_daemon(run).run)
+                await server.asked(40)
+                os.kill(os.getpid(), signal.SIGTERM)
+    assert not [line for priority, line in run.lines if priority < 6]
+    assert run.entries(address, "threadcreate-delta")
+
+
+class Manager:
+    """Plays systemd: what it was told, on a socket."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.setblocking(False)
+
+    async def told(self) -> str:
+        return (await asyncio.get_running_loop().sock_recv(self.socket, 4096)).decode()
+
+    async def told_until(self, start: str) -> list[str]:
+        found = [await self.told()]
+        while not found[-1].startswith(start):
+            found.append(await self.told())
+        return found
+
+
+@pytest.mark.parametrize("is_abstract", [False, True], ids=["path", "abstract"])
+async def test_systemd_is_told_how_it_goes(is_abstract: bool, tmp_path: Path) -> None:
+    name = f"pprofwatch-test-{os.getpid()}" if is_abstract else str(tmp_path / "notify")
+    manager = Manager(f"\0{name}" if is_abstract else name)
+    environ = {"NOTIFY_SOCKET": f"@{name}" if is_abstract else name, "WATCHDOG_USEC": "300000"}
+    try:
+        async with serve(after(0.1, answer(GOROUTINE))) as server:
+            config = config_for(tmp_path, target(server.address), sync_interval=0.05)
+            async with running(config, Systemd(environ)) as run:
+                assert await manager.told() == "READY=1"
+                assert await run.logged(server.address, 1)
+                assert await manager.told() == "WATCHDOG=1"
+                status = await manager.told()
+                assert status.startswith("STATUS=1 targets, 0 of them down; last poll 2")
+                assert (await manager.told_until("WATCHDOG=1"))[-1]
+                run.next_config = config
+                os.kill(os.getpid(), signal.SIGHUP)
+                reloading = (await manager.told_until("RELOADING=1"))[-1]
+                assert int(reloading.partition("MONOTONIC_USEC=")[2]) <= time.monotonic_ns() // 1000
+                assert (await manager.told_until("READY=1"))[-1]
+            assert (await manager.told_until("STOPPING=1"))[-1]
+    finally:
+        manager.socket.close()
+
+
+def test_without_systemd_nothing_is_said() -> None:
+    for environ in ({}, {"NOTIFY_SOCKET": "/nobody/listens"}, {"NOTIFY_SOCKET": "vsock:2:1"}):
+        systemd = Systemd(environ)
+        systemd.ready()
+        assert systemd.watchdog == 0.0
+
+
+def test_the_watchdog_may_be_meant_for_another_process() -> None:
+    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
+    assert Systemd(environ).watchdog == 0.0
+    assert Systemd(environ | {"WATCHDOG_PID": str(os.getpid())}).watchdog == 30.0
