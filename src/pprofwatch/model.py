@@ -115,10 +115,10 @@ class ProfileRequest:
 class Entry:
     """A poll as it is written to a log, whatever became of it.
 
-    ``time`` is the wall clock when the request was sent, in Unix seconds, to the millisecond. Exactly one holds: ``body``
-    is the profile; ``error`` says why there is none; ``gap`` counts polls that were skipped up to ``time`` (``error``
-    may add why); ``file`` names the binary profile, relative to the target's folder. ``took`` is the request's duration
-    in seconds. ``target`` and ``profile`` are empty in logs that do not say (a shell loop's).
+    ``time`` is the wall clock when the request was sent, in Unix seconds, to the millisecond. Exactly one holds:
+    ``body`` is the profile; ``error`` says why there is none; ``gap`` counts polls that were skipped up to ``time``
+    (``error`` may add why); ``file`` names the binary profile, relative to the target's folder. ``took`` is the
+    request's duration in seconds. ``target`` and ``profile`` are empty in logs that do not say (a shell loop's).
     """
 
     time: float

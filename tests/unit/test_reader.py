@@ -19,6 +19,8 @@ from pprofwatch.logs.compress import compress_segment
 from pprofwatch.logs.entry import MAX_HEADER, encode_entry
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
+from pprofwatch.logs.target_folder import TargetFolder
+from pprofwatch.logs.writer import LogWriter
 from pprofwatch.logs.zstd import CompressionParameter, ZstdCompressor
 from pprofwatch.model import Entry
 
@@ -139,15 +141,46 @@ def test_a_segment_whose_plain_form_is_not_yet_removed_is_read_once(tmp_path: Pa
     assert read_all(tmp_path) == (ENTRIES, [])
 
 
-def test_a_segment_that_is_closed_and_compressed_while_the_folder_is_read_is_read_once(tmp_path: Path) -> None:
-    closed = write(tmp_path / "goroutine-20261122T134953Z.log", log_of(ENTRIES[:10]))
+def test_segments_that_are_compressed_while_the_folder_is_read_are_read_once(tmp_path: Path) -> None:
+    closed = [
+        write(tmp_path / "goroutine-20261122T134953Z.log", log_of(ENTRIES[:5])),
+        write(tmp_path / "goroutine-20261122T135043Z.log", log_of(ENTRIES[5:10])),
+    ]
     live = write(tmp_path / "goroutine.log", log_of(ENTRIES[10:]))
     entries = read_entries([tmp_path])
     found = [next(entries)]
-    compress_segment(closed)
+    for path in closed:
+        compress_segment(path)
     live.rename(tmp_path / "goroutine-20261122T135133Z.log")
     write(live, log_of([entry(99)]))
     assert found + list(entries) == ENTRIES
+
+
+def test_a_folder_that_is_written_to_and_rotated_meanwhile_is_read_without_a_gap_or_a_repeat(tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def record() -> None:
+        log = LogWriter(TargetFolder(tmp_path), "goroutine", rotate_size=1, rotate_age=1e9)
+        number = 0
+        closed: list[Path] = []
+        while not done.is_set():
+            log.append(entry(number))
+            number += 1
+            if number % 5 == 0 and (segment := log.rotate()):
+                closed.append(segment)
+            if len(closed) > 10:
+                compress_segment(closed.pop(0))
+        log.close()
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    try:
+        for _ in range(50):
+            entries, _ = read_all(tmp_path)
+            assert [round((found.time - START) / 10) for found in entries] == list(range(len(entries)))
+    finally:
+        done.set()
+        recorder.join()
 
 
 def test_closed_segments_out_of_the_asked_time_are_not_opened(tmp_path: Path) -> None:
@@ -343,6 +376,18 @@ def test_logs_of_both_kinds_in_one_file_are_read_also_where_a_newline_is_missing
             shell_entry(4),
             *ENTRIES,
         ]
+    ]
+    assert problems == []
+
+
+def test_a_profile_whose_header_is_missing_hides_nothing_behind_it(tmp_path: Path) -> None:
+    log = shell_log([0]) + body(1) + LOG + shell_log([1]) + body(2) + shell_log([2])
+    entries, problems = read_all(write(tmp_path / "a.log", log))
+    assert [found.time for found in entries] == [
+        shell_entry(0).time,
+        *(found.time for found in ENTRIES),
+        shell_entry(1).time,
+        shell_entry(2).time,
     ]
     assert problems == []
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pprofwatch.times import format_stamp, format_time, parse_stamp, parse_time
 
 
 @given(st.integers(0, 253_402_300_799_000 - 86_400_000))
+@example(1_001)
+@example(14_083_090_755_456)
 def test_a_time_survives_its_text_to_the_millisecond(milliseconds: int) -> None:
     time = milliseconds / 1000
     assert parse_time(format_time(time)) == time

@@ -65,10 +65,10 @@ def where(frame: Frame) -> str:
 def rate(leak: Leak) -> str:
     """A leak's rate, in the unit in which it is a number from 1 on where there is one."""
     per_hour = leak.per_hour
-    for unit, seconds in (("second", 3600.0), ("minute", 60.0), ("hour", 1.0)):
+    for unit, seconds in (("a second", 3600.0), ("a minute", 60.0), ("an hour", 1.0)):
         if per_hour >= seconds:
             value = per_hour / seconds
-            return f"+{value:,.0f} a {unit}" if value >= 10 else f"+{value:.2g} a {unit}"
+            return f"+{value:,.0f} {unit}" if value >= 10 else f"+{value:.2g} {unit}"
     return f"+{per_hour * 24:.2g} a day"
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Beside what each PprofwatchError says; 130 and 141 are what a shell reports for an end by SIGINT or SIGPIPE.
-_EXIT_STATUSES = {click.ClickException: 2, click.Abort: 130, KeyboardInterrupt: 130, BrokenPipeError: 141}
-_FAILED = 3
+_EXIT_STATUSES = {click.ClickException: 2, click.Abort: 130, KeyboardInterrupt: 130, BrokenPipeError: 141, OSError: 3}
+# A mistake of ours: sysexits.h calls it EX_SOFTWARE. Not 3, after which a service manager need not try again.
+_FAILED = 70
 _DEBUG = "PPROFWATCH_DEBUG"
 
 

@@ -21,8 +21,8 @@ _CLOSURE = re.compile(r"\.(?:func\d+|gowrap\d+|deferwrap\d+|\d+)(?:[.-].*)?$")
 
 def package(function: str) -> str:
     """The package path of a function: ``net/http`` of ``net/http.(*conn).serve``."""
-    slash = function.rfind("/", 0, function.find("(") if "(" in function else len(function))
-    dot = function.find(".", slash + 1)
+    before_types = re.split(r"[(\[]", function, maxsplit=1)[0]
+    dot = function.find(".", before_types.rfind("/") + 1)
     return function if dot < 0 else function[:dot]
 
 
@@ -31,13 +31,16 @@ def is_standard(frame: Frame) -> bool:
 
     A package of theirs is known by its first element, which holds no dot; a user's module may be called ``internal`` or
     ``log`` too, so the file must be where Go keeps that package: ``…/src/net/http/server.go``, or just
-    ``net/http/server.go`` when the program was built with -trimpath.
+    ``net/http/server.go`` when the program was built with -trimpath. The runtime holds parts of other packages:
+    ``sync.runtime_notifyListWait`` is in ``…/src/runtime/sema.go``.
     """
     path = package(frame.function)
     if path.split("/", 1)[0] not in _STANDARD:
         return False
     folder = frame.file.rpartition("/")[0]
-    return not folder or folder == path or folder.endswith("/src/" + path) or folder.startswith("vendor/")
+    homes = (path, "runtime")
+    at_home = folder in homes or folder.endswith(tuple(f"/src/{home}" for home in homes))
+    return not folder or at_home or folder.startswith("vendor/")
 
 
 def culprit(stack: Stack) -> Frame:
@@ -56,4 +59,9 @@ def origin(stack: Stack) -> str:
     One loop that sleeps, asks and waits shows as three stacks; twenty closures of a handler show as twenty. Either way
     they have one origin.
     """
-    return _CLOSURE.sub("", stack.frames[-1].function)
+    return enclosing(stack.frames[-1].function)
+
+
+def enclosing(function: str) -> str:
+    """The function that a closure stands in; any other is its own."""
+    return _CLOSURE.sub("", function)

@@ -6,10 +6,10 @@ depends on nothing that comes later, so that a log replayed gives what the daemo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pprofwatch.leaks.culprit import culprit, is_users, origin
+from pprofwatch.leaks.culprit import culprit, enclosing, is_users, origin
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY, Series
 from pprofwatch.leaks.verdict import RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_STACKS = 20_000
 # A leak is over when this share of its growth is gone again.
 SHRUNK = 0.75
+# A group's growth is one stack's own when it explains this share of it.
+MOST_OF_IT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,11 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """News about a leak: it was found, or (``over``) its count has shrunk back."""
+    """News about a leak: it was found, or (``over``) its count has shrunk back from ``peak``."""
 
     leak: Leak
     over: bool = False
+    peak: int = 0
 
 
 @dataclass(slots=True)
@@ -108,11 +111,11 @@ class Detector:
         block = self._block_at(time)
         if self._block is None:
             self._block = block
-        missing = block - self._block
-        if missing > BLOCKS_PER_WINDOW // 2:
+        passed = block - self._block
+        if passed > BLOCKS_PER_WINDOW // 2:
             self._forget()
             self._block = block
-        self._add(counts, missing)
+        self._add(counts, passed)
         if block == self._block:
             return []
         self._close_block()
@@ -131,22 +134,31 @@ class Detector:
         """
         for leak in leaks:
             stacks = {leak.stack, *leak.also}
-            found = _Active(leak, None, leak.count_to - leak.count_from, stacks, grouped=False)
+            grouped = any(origin(stack) == origin(leak.stack) for stack in leak.also)
+            found = _Active(leak, None, leak.count_to - leak.count_from, stacks, grouped)
             known = next((active for active in self._active if self._same_bug(found, active)), None)
             if known is None:
                 self._active.append(found)
                 self._bind(found)
             else:
+                peak = known.leak.count_from + known.growth
+                known.growth = max(found.growth, peak - leak.count_from)
                 known.leak = leak
                 known.stacks |= stacks
 
     def _block_at(self, time: float) -> int:
         """The block that a time falls in. A clock that was set back moves the blocks, not the history."""
         if time < self._time - 2 * self._block_seconds:
-            self._lag += self._time - time
+            self._set_back(self._time - time)
         self._time = time
         block = int((time + self._lag) // self._block_seconds)
         return block if self._block is None else max(block, self._block)
+
+    def _set_back(self, seconds: float) -> None:
+        """The clock was set back: what happened before, happened earlier by the new one."""
+        self._lag += seconds
+        for active in self._active:
+            active.leak = replace(active.leak, since=active.leak.since - seconds)
 
     def _forget(self) -> None:
         """Nothing was seen for half a window: what grew meanwhile can't be told, so series begin anew."""
@@ -163,7 +175,7 @@ class Detector:
         stack = active.leak.stack
         if not self._series:
             return
-        group = self._group_of.get(stack)
+        group = self._groups.get(origin(stack))
         if active.grouped and group is not None and group.series is not None:
             active.series = group.series
             return
@@ -172,30 +184,31 @@ class Detector:
             self._join(stack, 0)
         active.series = self._series[stack]
 
-    def _add(self, counts: Mapping[Stack, int], missing: int) -> None:
+    def _add(self, counts: Mapping[Stack, int], passed: int) -> None:
         known = self._series
         total = sum(counts.values())
         if not known:
             self._total = Series(total, from_zero=False)
         for stack, series in known.items():
             count = counts.get(stack, 0)
-            if missing > 1:
-                series.bridge(missing, count)
+            if passed > 1:
+                series.bridge(passed, count)
             series.add(count)
             self._group_of[stack].sum += count
         began = bool(known) and bool(self._total.blocks)
-        for stack in counts.keys() - known.keys():
-            if len(known) < MAX_STACKS:
-                known[stack] = Series(counts[stack], from_zero=began)
-                self._join(stack, counts[stack])
+        for group in self._groups.values():
+            if group.series is not None and passed > 1:
+                group.series.bridge(passed, group.sum)
+        for stack, count in counts.items():
+            if stack not in known and len(known) < MAX_STACKS:
+                known[stack] = Series(count, from_zero=began)
+                self._join(stack, count)
         for group in self._groups.values():
             if group.series is not None:
-                if missing > 1:
-                    group.series.bridge(missing, group.sum)
                 group.series.add(group.sum)
             group.sum = 0
-        if missing > 1:
-            self._total.bridge(missing, total)
+        if passed > 1:
+            self._total.bridge(passed, total)
         self._total.add(total)
         for active in self._active:
             if active.series is None:
@@ -203,7 +216,7 @@ class Detector:
 
     def _join(self, stack: Stack, count: int) -> None:
         group = self._groups.setdefault(origin(stack), _Group([]))
-        if len(group.stacks) == 1:
+        if len(group.stacks) == 1 and group.series is None:
             group.series = self._series[group.stacks[0]].copy()
         group.stacks.append(stack)
         group.sum += count
@@ -237,22 +250,13 @@ class Detector:
             active.growth = max(active.growth, growth)
             if growth <= (1 - SHRUNK) * active.growth:
                 self._active.remove(active)
-                findings.append(Finding(self._present(active, time), over=True))
+                peak = active.leak.count_from + active.growth
+                findings.append(Finding(self._present(active, time), over=True, peak=peak))
         return findings
 
     def _found(self, time: float) -> list[Finding]:
         """The leaks that the block just closed gives away, the same bug's stacks together."""
-        fresh: list[_Active] = []
-        candidates: list[tuple[Stack, Stack | None, Series]]
-        candidates = [(stack, stack, series) for stack, series in self._series.items()]
-        candidates += [
-            (group.stacks[0], None, group.series) for group in self._groups.values() if group.series is not None
-        ]
-        for member, stack, series in candidates:
-            growth = self._judge(series)
-            if growth is not None:
-                stacks = [stack] if stack is not None else self._grown(self._group_of[member], growth)
-                fresh.append(self._activate(time, stacks, series, growth, grouped=stack is None))
+        fresh = self._fresh(time)
         fresh.sort(key=lambda active: (not is_users(active.leak.stack), -active.count))
         found: list[_Active] = []
         for active in fresh:
@@ -260,9 +264,29 @@ class Detector:
             if known is None:
                 self._active.append(active)
                 found.append(active)
-            elif not active.stacks <= known.stacks:
+            elif active.grouped:
+                # Others of the same origin may be bugs of their own, and will show as such.
+                known.stacks |= {stack for stack in active.stacks if _place(stack) == _place(known.leak.stack)}
+            else:
                 known.stacks |= active.stacks
         return [Finding(self._present(active, time)) for active in found]
+
+    def _fresh(self, time: float) -> list[_Active]:
+        """What grows without bound now: stacks, and groups whose growth no single one of their stacks explains."""
+        alone: dict[Stack, _Active] = {}
+        for stack, series in self._series.items():
+            growth = self._judge(series)
+            if growth is not None:
+                alone[stack] = self._activate(time, [stack], series, growth, grouped=False)
+        together = []
+        for group in self._groups.values():
+            growth = self._judge(group.series) if group.series is not None else None
+            if growth is not None and group.series is not None:
+                stacks = self._grown(group, growth)
+                first = alone.get(stacks[0])
+                if first is None or first.growth < MOST_OF_IT * growth.run.growth:
+                    together.append(self._activate(time, stacks, group.series, growth, grouped=True))
+        return [*alone.values(), *together]
 
     def _judge(self, series: Series) -> Growth | None:
         if series.last < self._min_count:
@@ -296,20 +320,22 @@ class Detector:
         return _Active(leak, series, run.growth, set(stacks), grouped)
 
     def _grown(self, group: _Group, growth: Growth) -> list[Stack]:
-        """The stacks of a group, the one that grew most first."""
+        """The stacks of a group that have grown with it, the one that grew most first."""
         blocks = len(growth.run.steps)
 
         def grown(stack: Stack) -> int:
             floors = self._series[stack].floors
             return floors[-1] - floors[max(0, len(floors) - 1 - blocks)]
 
-        return sorted(group.stacks, key=grown, reverse=True)
+        least = growth.run.growth / len(group.stacks) / 4  # a quarter of what each would have if all were alike
+        stacks = sorted(group.stacks, key=grown, reverse=True)
+        return [stacks[0], *(stack for stack in stacks[1:] if grown(stack) >= least)]
 
     def _same_bug(self, new: _Active, known: _Active) -> bool:
-        """Whether two leaks are one: a shared stack or origin, or growth in step since the same time."""
+        """Whether two leaks are one: a shared stack, one function of one origin, or growth in step since one time."""
         if not new.stacks.isdisjoint(known.stacks):
             return True
-        if origin(new.leak.stack) == origin(known.leak.stack) and culprit(new.leak.stack) == culprit(known.leak.stack):
+        if _place(new.leak.stack) == _place(known.leak.stack):
             return True
         together = abs(new.leak.since - known.leak.since) <= 5 * self._block_seconds
         ours, theirs = new.count - new.leak.count_from, known.count - known.leak.count_from
@@ -317,17 +343,10 @@ class Detector:
 
     def _present(self, active: _Active, time: float) -> Leak:
         """The leak with its numbers as they are now."""
-        leak = active.leak
-        also = sorted(active.stacks - {leak.stack}, key=lambda stack: (not is_users(stack), stack.functions))
-        return Leak(
-            stack=leak.stack,
-            severity=leak.severity,
-            detected_at=leak.detected_at,
-            since=leak.since,
-            time=time,
-            count_from=leak.count_from,
-            count_to=active.count,
-            total_from=leak.total_from,
-            total_to=self._total.last,
-            also=tuple(also),
-        )
+        also = sorted(active.stacks - {active.leak.stack}, key=lambda stack: (not is_users(stack), stack.functions))
+        return replace(active.leak, time=time, count_to=active.count, total_to=self._total.last, also=tuple(also))
+
+
+def _place(stack: Stack) -> tuple[str, str]:
+    """Where to look for a bug: the function to look at first, whichever its closure and line, and the origin."""
+    return enclosing(culprit(stack).function), origin(stack)

@@ -10,6 +10,8 @@ BLOCKS_PER_WINDOW = 30
 HISTORY = 100
 #: Numbers a block: floor, peak, fall.
 STRIDE = 3
+# What a block can hold; a target may say any number.
+_MOST = 2**31 - 1
 
 
 class Series:
@@ -54,19 +56,22 @@ class Series:
             self._floor = min(self._floor, count)
         self.last = count
 
-    def bridge(self, missing: int, count: int) -> None:
-        """Fill ``missing`` blocks without polls, before ``count`` is added: a straight line says the least."""
+    def bridge(self, blocks: int, count: int) -> None:
+        """Close all but the last of so many ``blocks`` that have gone by without a poll, before ``count`` is added.
+
+        What happened meanwhile is taken to lie on a straight line, which says the least.
+        """
         self.close_block()
-        step = (count - self.last) / (missing + 1)
+        step = (count - self.last) / blocks
         start = self.last
-        for i in range(1, missing):
+        for i in range(1, blocks - 1):
             self.add(round(start + step * i))
             self.close_block()
 
     def close_block(self) -> None:
         """End the current block; the next one begins at the latest count."""
         blocks = self.blocks
-        blocks.extend((self._floor, self._peak, self._fall))
+        blocks.extend([min(max(value, 0), _MOST) for value in (self._floor, self._peak, self._fall)])
         self.quiet = 0 if self._peak else self.quiet + 1
         self._floor = self._peak = self.last
         self._fall = 0

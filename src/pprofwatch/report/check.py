@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pprofwatch.errors import ProfileError
-from pprofwatch.leaks.detector import Detector, Leak
+from pprofwatch.leaks.detector import Detector, Finding, Leak
 from pprofwatch.profiles.text import CountsParser
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class CheckedLeak:
-    """A leak, with its numbers at the end of the log, or when it was over (``over_at``, Unix seconds)."""
+    """A leak, with its numbers at the end of the log, or at its worst when it is over (``over_at``, Unix seconds)."""
 
     target: str
     profile: str
@@ -60,7 +60,7 @@ class Check:
         watched = self._watch(entry)
         for finding in watched.detector.observe(entry.time, counts):
             if finding.over:
-                self._end(watched, finding.leak, entry.time)
+                self._end(watched, finding, entry.time)
             else:
                 leak = CheckedLeak(entry.target, entry.profile, finding.leak)
                 watched.ongoing.append(leak)
@@ -84,7 +84,8 @@ class Check:
         watched.last = max(watched.last, entry.time)
         return watched
 
-    def _end(self, watched: _Watched, leak: Leak, time: float) -> None:
+    def _end(self, watched: _Watched, finding: Finding, time: float) -> None:
+        leak = replace(finding.leak, count_to=finding.peak)
         for checked in list(watched.ongoing):
             if checked.leak.stack == leak.stack:
                 checked.leak, checked.over_at = leak, time

@@ -1,0 +1,250 @@
+"""``pprofwatch check``: the command itself, on real files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pprofwatch.logs.entry import encode_entry
+from pprofwatch.logs.zstd import ZstdCompressor
+from pprofwatch.model import Entry, Frame, Profile, Record, Stack
+from pprofwatch.profiles.text import render_text
+from pprofwatch.times import parse_time
+from simulated import EVERY, MINUTE, START, leak, seconds, server, stack, steady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BINARY = Path(sys.executable).with_name("pprofwatch")
+PARK = Frame("runtime.chansend1", "/usr/local/go/src/runtime/chan.go", 161)
+FORWARD = Frame("main.(*Dispatcher).forward", "/src/app/dispatch.go", 41)
+LEAKING = Stack((PARK, FORWARD, Frame("main.serve", "/src/app/main.go", 20)))
+BUSY = stack("main.handle", "main.listen")
+
+
+def entries(counts: Iterable[int], minutes: int = 40) -> list[Entry]:
+    """The polls of a server whose leaking stack has these counts."""
+    return [
+        Entry(time, "localhost:6060", "goroutine", render_text(Profile("goroutine", sum(by_stack.values()), records)))
+        for time, by_stack in server(minutes / 60, {LEAKING: counts, BUSY: steady(50)})
+        for records in [tuple(Record(stack, (count,)) for stack, count in by_stack.items())]
+    ]
+
+
+LEAKY_POLLS = entries(leak(30))
+LEAKY = b"".join(map(encode_entry, LEAKY_POLLS))
+HEALTHY = b"".join(map(encode_entry, entries(min(t // 10, 60) for t in seconds())))
+LOOP = b"".join(
+    dt.datetime.fromtimestamp(entry.time, dt.UTC).strftime("%a %b %e %H:%M:%S IST %Y\n").encode() + entry.body
+    for entry in LEAKY_POLLS
+)
+
+
+def run(*args: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        [BINARY, "check", *args],
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+    )
+    return subprocess.CompletedProcess(result.args, result.returncode, result.stdout.decode(), result.stderr.decode())
+
+
+def document(*args: str | Path, stdin: bytes = b"") -> Any:
+    result = run("--json", *args, stdin=stdin)
+    assert result.stderr == ""
+    found = json.loads(result.stdout)
+    assert result.returncode == (1 if found["leaks"] else 0)
+    assert result.stdout.count("\n") == 1
+    return found
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "goroutine.log"
+    path.write_bytes(LEAKY)
+    return path
+
+
+def test_a_leak_is_exit_status_1_and_told_to_a_person(log: Path) -> None:
+    result = run(log)
+    assert (result.returncode, result.stderr) == (1, "")
+    lines = result.stdout.splitlines()
+    assert lines[:3] == [
+        "LEAK localhost:6060: goroutines grow in main.(*Dispatcher).forward",
+        "  where    /src/app/dispatch.go:41",
+        "  growth   1 → 80 (+2 a minute)",
+    ]
+    assert lines[3].startswith("  when     since 2026-11-22T13:0")
+    assert lines[4:] == ["", "1 leak in 240 entries"]
+
+
+def test_no_leak_is_exit_status_0(log: Path) -> None:
+    log.write_bytes(HEALTHY)
+    result = run(log)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "0 leaks in 240 entries\n", "")
+    assert document(log) == {"entries": 240, "skipped_bytes": 0, "leaks": []}
+
+
+def test_the_json_has_the_fields_that_were_promised(log: Path) -> None:
+    found = document(log)
+    assert (found["entries"], found["skipped_bytes"], len(found["leaks"])) == (240, 0, 1)
+    (one,) = found["leaks"]
+    times = {key: one.pop(key) for key in ("detected_at", "since")}
+    assert one == {
+        "target": "localhost:6060",
+        "profile": "goroutine",
+        "severity": "leak",
+        "over_at": None,
+        "count_from": 1,
+        "count_to": 80,
+        "per_hour": pytest.approx(120, rel=0.03),
+        "function": "main.(*Dispatcher).forward",
+        "location": "/src/app/dispatch.go:41",
+        "stack": ["runtime.chansend1", "main.(*Dispatcher).forward", "main.serve"],
+        "also": [],
+    }
+    assert abs(parse_time(times["since"]) - START) <= 2 * MINUTE
+    assert 30 * MINUTE < parse_time(times["detected_at"]) - START <= 40 * MINUTE
+
+
+def test_detected_at_is_the_entry_that_gave_it_away(log: Path) -> None:
+    at = parse_time(document(log)["leaks"][0]["detected_at"])
+    last = [entry.time for entry in LEAKY_POLLS].index(at)
+    log.write_bytes(b"".join(map(encode_entry, LEAKY_POLLS[:last])))
+    assert document(log)["leaks"] == []
+    log.write_bytes(b"".join(map(encode_entry, LEAKY_POLLS[: last + 1])))
+    assert parse_time(document(log)["leaks"][0]["detected_at"]) == at
+
+
+def test_it_reads_whatever_a_log_is_kept_in(log: Path, tmp_path: Path) -> None:
+    expected = document(log)
+    (tmp_path / "old.gz").write_bytes(gzip.compress(LEAKY))
+    (tmp_path / "old.zst").write_bytes(ZstdCompressor().compress(LEAKY, ZstdCompressor.FLUSH_FRAME))
+    folder = tmp_path / "logs" / "localhost_6060"
+    folder.mkdir(parents=True)
+    half = LEAKY.index(encode_entry(LEAKY_POLLS[100]))
+    closed = ZstdCompressor().compress(LEAKY[:half], ZstdCompressor.FLUSH_FRAME)
+    (folder / "goroutine-20261122T130000Z.log.zst").write_bytes(closed)
+    (folder / "goroutine.log").write_bytes(LEAKY[half:])
+    for place in (tmp_path / "old.gz", tmp_path / "old.zst", folder, folder.parent):
+        assert document(place) == expected
+    assert document("-", stdin=LEAKY) == expected
+
+
+def test_a_shell_loop_s_log_gives_the_same_leak_without_a_target(log: Path) -> None:
+    ours, theirs = document(log), document("-", stdin=LOOP)
+    assert theirs["leaks"][0].pop("target") == ""
+    assert ours["leaks"][0].pop("target") == "localhost:6060"
+    assert theirs == ours
+    assert run("-", stdin=LOOP).stdout.startswith("LEAK this log: goroutines grow in main.(*Dispatcher).forward\n")
+
+
+def test_a_leak_that_is_over_says_when(log: Path) -> None:
+    log.write_bytes(b"".join(map(encode_entry, entries((n if n < 80 else 0 for n in leak(30)), minutes=50))))
+    (one,) = document(log)["leaks"]
+    assert one["over_at"] == "2026-11-22T13:40:00.000Z"
+    assert (one["count_from"], one["count_to"]) == (1, 79)  # what it had grown to
+    assert ", over at 2026-11-22T13:40:00.000Z\n" in run(log).stdout
+
+
+def test_two_targets_in_one_place_are_told_apart(tmp_path: Path) -> None:
+    for name, counts in (("a:1", leak(30)), ("b:1", steady(3))):
+        folder = tmp_path / name.replace(":", "_")
+        folder.mkdir()
+        polls = [replace(entry, target=name) for entry in entries(counts)]
+        (folder / "goroutine.log").write_bytes(b"".join(map(encode_entry, polls)))
+    found = document(tmp_path)
+    assert found["entries"] == 480
+    assert [one["target"] for one in found["leaks"]] == ["a:1"]
+
+
+def test_a_short_window_is_for_short_tests(tmp_path: Path) -> None:
+    path = tmp_path / "short.log"
+    polls = entries(leak(EVERY))[:200]
+    quick = [Entry(START + i / 5, entry.target, entry.profile, entry.body) for i, entry in enumerate(polls)]
+    path.write_bytes(b"".join(map(encode_entry, quick)))
+    assert document(path)["leaks"] == []
+    (one,) = document("--leak-window", "20s", path)["leaks"]
+    assert 20 < parse_time(one["detected_at"]) - START <= 30
+    assert document("--leak-window", "20s", "--leak-min-count", "300", path)["leaks"] == []
+
+
+def test_a_span_of_time_is_checked(log: Path) -> None:
+    found = document("--until", "2026-11-22T13:20:00Z", log)
+    assert (found["entries"], found["leaks"]) == (121, [])
+    assert document("--since", "-5m", log)["entries"] == 31
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--leak-window", "soon"], "--leak-window: expected a duration"),
+        (["--leak-window", "0s"], "--leak-window: expected a duration of at least"),
+        (["--leak-min-count", "0"], "--leak-min-count"),
+        (["--since", "never"], "--since: "),
+    ],
+)
+def test_a_mistake_in_an_option_is_named(log: Path, args: list[str], line: str) -> None:
+    result = run(*args, log)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert line in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_binary_file_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "core"
+    path.write_bytes(bytes(range(256)) * 40)
+    result = run(path)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert result.stderr.startswith(f"pprofwatch: {path}: not a log: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_is_missing_is_one_clear_line(tmp_path: Path) -> None:
+    result = run(tmp_path / "nothing.log")
+    assert (result.returncode, result.stdout) == (3, "")
+    assert str(tmp_path / "nothing.log") in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_damage_is_counted_and_the_leak_found_all_the_same(log: Path) -> None:
+    middle = len(LEAKY) // 2
+    log.write_bytes(LEAKY[:middle] + b"\x00" * 5000 + LEAKY[middle:])
+    result = run("--json", log)
+    found = json.loads(result.stdout)
+    assert (result.returncode, len(found["leaks"])) == (1, 1)
+    assert found["skipped_bytes"] >= 5000
+    assert 236 <= found["entries"] < 240
+    assert str(log) in result.stderr
+
+
+def test_bodies_that_are_no_profiles_are_counted_as_damaged() -> None:
+    cut = [Entry(entry.time + 1, entry.target, entry.profile, entry.body[:-50]) for entry in LEAKY_POLLS[:2]]
+    result = run("-", stdin=LEAKY + b"".join(map(encode_entry, cut)))
+    assert result.stdout.endswith("1 leak in 242 entries, 2 of them damaged\n")
+
+
+def test_names_can_t_write_to_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "evil.log"
+    polls = [
+        Entry(e.time, "\x1b[2Jx", e.profile, e.body.replace(b"Dispatcher", b"D\x1b[31m\x07tr\xe2\x80\xae"))
+        for e in LEAKY_POLLS
+    ]
+    path.write_bytes(b"".join(map(encode_entry, polls)))
+    for args in ([path], ["--json", path]):
+        result = run(*args)
+        assert result.returncode == 1
+        assert "forward" in result.stdout
+        assert all(char.isprintable() or char == "\n" for char in result.stdout)
