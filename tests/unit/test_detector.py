@@ -196,6 +196,13 @@ def test_a_restart_of_the_target_ends_the_leak_and_a_new_one_is_found_anew() -> 
     assert second.leak.since >= START + HOUR - MINUTE
 
 
+def test_a_leak_that_comes_back_after_each_restart_is_found_in_each_life() -> None:
+    # Told as a leak, the first life's rise and fall is no healthy swing that would excuse the second's.
+    lives = [*with_traffic(0.8, leak(20)), *with_traffic(0.8, leak(20)), *with_traffic(0.8, leak(20))]
+    findings = find((START + EVERY * i, counts) for i, (_, counts) in enumerate(lives))
+    assert [finding.over for finding in findings] == [False, True, False, True, False]
+
+
 def test_a_leak_is_over_when_most_of_its_growth_is_gone_and_not_before() -> None:
     def count(t: int) -> int:
         return t // 20 if t < HOUR else 50 if t < 1.5 * HOUR else 40

@@ -250,6 +250,10 @@ class Detector:
             active.growth = max(active.growth, growth)
             if growth <= (1 - SHRUNK) * active.growth:
                 self._active.remove(active)
+                # Its rise and fall were no healthy swing: should it grow again, nothing speaks for it.
+                for series in (active.series, *(self._series.get(stack) for stack in active.stacks)):
+                    if series is not None:
+                        series.forget()
                 peak = active.leak.count_from + active.growth
                 findings.append(Finding(self._present(active, time), over=True, peak=peak))
         return findings

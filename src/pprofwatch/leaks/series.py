@@ -78,6 +78,10 @@ class Series:
         if len(blocks) > STRIDE * (HISTORY + 10):
             del blocks[: len(blocks) - STRIDE * HISTORY]
 
+    def forget(self) -> None:
+        """Drop all that came before the current block."""
+        del self.blocks[:]
+
     @property
     def floors(self) -> list[int]:
         """The floor of each closed block, then the latest count."""
