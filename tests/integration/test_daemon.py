@@ -4,150 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 import os
 import resource
 import signal
-import socket
+import subprocess
+import sys
 import threading
 import time
-from contextlib import asynccontextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from badserver import GOROUTINE, after, answer, busy, never, serve
-from pprofwatch.collect.daemon import Daemon
+from badserver import GOROUTINE, BadServer, answer, busy, never, serve
+from daemons import GO, Run, SpyWatch, config_for, descriptors, make_daemon, running, target, until
 from pprofwatch.collect.parts import Clock
-from pprofwatch.collect.systemd import Systemd
-from pprofwatch.config.settings import Config, LogConfig, TargetConfig
-from pprofwatch.errors import AlreadyRunningError, ConfigError
+from pprofwatch.config.settings import Config, LogConfig
+from pprofwatch.errors import AlreadyRunningError, ConfigError, LogError
 from pprofwatch.logs.folder import LogFolder, folder_name
-from pprofwatch.logs.reader import read_entries
-from pprofwatch.model import Entry, ProfileRequest, Target
+from pprofwatch.model import ProfileRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from conftest import StartGoServer
 
+
 pytestmark = pytest.mark.anyio
-
-GO = ProfileRequest("goroutine", every=0.05)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something in a file, of which no event tells."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-
-
-def descriptors() -> list[str]:
-    gc.collect()
-    return sorted(str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
-
-
-class SpyWatch:
-    """Remembers what it was shown; fails where it is told to."""
-
-    def __init__(self, *, fails: bool = False) -> None:
-        self.seen: list[Entry] = []
-        self.replays = 0
-        self.fails = fails
-
-    def replay(self) -> None:
-        self.replays += 1
-
-    def observe(self, entry: Entry) -> None:
-        self.seen.append(entry)
-        if self.fails:
-            raise RuntimeError("detector broke")
-
-
-@dataclasses.dataclass
-class Run:
-    """A daemon that runs, and what it said."""
-
-    config: Config
-    lines: list[tuple[int, str]] = dataclasses.field(default_factory=list)
-    watches: dict[str, SpyWatch] = dataclasses.field(default_factory=dict)
-    next_config: Config | ConfigError | None = None
-    news: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-    fails: bool = False
-
-    def say(self, priority: int, text: str) -> None:
-        self.lines.append((priority, text))
-        self.news.set()
-
-    def make_watch(self, config: TargetConfig, folder: Path) -> SpyWatch:
-        assert folder.is_dir()
-        return self.watches.setdefault(config.target.name, SpyWatch(fails=self.fails))
-
-    def reload(self) -> Config:
-        if isinstance(self.next_config, ConfigError):
-            raise self.next_config
-        assert self.next_config is not None
-        return self.next_config
-
-    async def said(self, text: str, times: int = 1) -> None:
-        """Waits until a text has been said so often."""
-        while sum(text in line for _, line in self.lines) < times:
-            self.news.clear()
-            await self.news.wait()
-
-    def entries(self, target: str, log: str = "goroutine") -> list[Entry]:
-        folder = self.config.logs.folder / folder_name(target)
-        paths = sorted(folder.glob(f"{log}-2*.log*")) + sorted(folder.glob(f"{log}.log"))
-        return list(read_entries([str(path) for path in paths]))
-
-    async def logged(self, target: str, count: int, log: str = "goroutine") -> list[Entry]:
-        """Waits until a log has so many entries."""
-        await until(lambda: len(self.entries(target, log)) >= count)
-        return self.entries(target, log)
-
-
-def target(address: str, *requests: ProfileRequest, timeout: float = 5.0) -> TargetConfig:
-    return TargetConfig(Target(address, f"http://{address}/debug/pprof/"), requests or (GO,), timeout=timeout)
-
-
-def config_for(tmp_path: Path, *targets: TargetConfig, **logs: float) -> Config:
-    return Config(targets, LogConfig(tmp_path / "logs", **logs))  # type: ignore[arg-type]
-
-
-def make_daemon(run: Run, systemd: Systemd | None = None, clock: Clock | None = None) -> Daemon:
-    return Daemon(
-        run.config,
-        reload=run.reload,
-        clock=clock or Clock(time.time, time.monotonic),
-        say=run.say,
-        make_watch=run.make_watch,
-        systemd=systemd or Systemd({}),
-    )
-
-
-@asynccontextmanager
-async def running(
-    config: Config, systemd: Systemd | None = None, *, fails: bool = False, clock: Clock | None = None
-) -> AsyncIterator[Run]:
-    """A daemon that is ended by SIGTERM, within two seconds."""
-    run = Run(config, fails=fails)
-    ended = asyncio.Event()
-
-    async def work() -> None:
-        await make_daemon(run, systemd, clock).run()
-        ended.set()
-
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(work)
-            yield run
-            began = time.monotonic()
-            os.kill(os.getpid(), signal.SIGTERM)
-            await ended.wait()
-            assert time.monotonic() - began < 2.0
 
 
 def test_it_can_be_made_before_there_is_an_event_loop(tmp_path: Path) -> None:
@@ -268,6 +152,74 @@ async def test_a_profile_is_asked_for_again_when_the_target_was_down(tmp_path: P
         await context.__aexit__(None, None, None)
 
 
+async def test_a_missing_profile_is_asked_for_again_later_and_a_suspend_is_a_gap(tmp_path: Path) -> None:
+    slept = 0.0
+    clock = Clock(lambda: time.time() + slept, lambda: time.monotonic() + slept)
+    requests = (GO, ProfileRequest("goroutineleak", every=0.05))
+    async with serve({"goroutine": answer(GOROUTINE)}) as server:
+        config = config_for(tmp_path, target(server.address, *requests))
+        async with running(config, clock=clock) as run:
+            for asked in (1, 2, 3):
+                await until(lambda: leaks_asked(server) >= asked)  # noqa: B023  # it is awaited here
+                count = len(server.requests)
+                await server.asked(count + 3)
+                assert leaks_asked(server) == asked
+                slept += 61.0 * asked  # one minute, then two
+            await run.logged(server.address, len(run.entries(server.address)) + 3)
+        entries = run.entries(server.address)
+    gaps = [entry.gap for entry in entries if entry.gap]
+    assert [round(gap * 0.05 / 61) for gap in gaps if gap > 100] == [1, 2, 3]
+    assert len([line for _, line in run.lines if "goroutineleak" in line]) == 1
+
+
+def leaks_asked(server: BadServer) -> int:
+    return len([request for request in server.requests if request.name == "goroutineleak"])
+
+
+async def test_a_large_profile_is_logged_and_watched(tmp_path: Path) -> None:
+    record = b"1 @ 0x48c3ca\n#\t0x682dd6\tmain.work+0x76\t/src/app/pool.go:54\n\n"
+    body = b"goroutine profile: total 30000\n" + 30000 * record
+    async with serve(answer(body)) as server:
+        slow = target(server.address, ProfileRequest("goroutine", every=0.5))
+        async with running(config_for(tmp_path, slow)) as run:
+            entry = (await run.logged(server.address, 1))[0]
+            await until(lambda: bool(run.watches[server.address].seen))
+    assert entry.error == ""
+    assert entry.body == run.watches[server.address].seen[0].body == body
+
+
+async def test_a_replay_that_takes_long_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    goes_on = threading.Event()
+    started = threading.Event()
+
+    class SlowWatch(SpyWatch):
+        def replay(self) -> None:
+            started.set()
+            goes_on.wait()
+
+    async with (
+        serve(answer(GOROUTINE)) as server,
+        serve(answer(GOROUTINE)) as other,
+        running(config_for(tmp_path, target(server.address), target(other.address))) as run,
+    ):
+        run.watches[server.address] = SlowWatch()
+        await run.logged(other.address, 3)
+        assert started.is_set()
+    goes_on.set()
+    assert not server.requests
+
+
+async def test_a_replay_that_fails_is_said_and_the_target_is_polled(tmp_path: Path) -> None:
+    class BrokenWatch(SpyWatch):
+        def replay(self) -> None:
+            raise LogError("goroutine.log: cannot read: Input/output error")
+
+    async with serve(answer(GOROUTINE)) as server, running(config_for(tmp_path, target(server.address))) as run:
+        run.watches[server.address] = BrokenWatch()
+        await run.logged(server.address, 2)
+    assert any("cannot read: Input/output error" in line for _, line in run.lines)
+
+
 async def test_a_busy_profiler_makes_a_skipped_poll(tmp_path: Path) -> None:
     cpu = ProfileRequest("profile", 1, every=0.1)
     async with (
@@ -299,7 +251,7 @@ async def test_a_detector_that_fails_is_said_once_and_polls_go_on(tmp_path: Path
     ):
         entries = await run.logged(server.address, 6)
     assert all(entry.body == GOROUTINE for entry in entries)
-    mistakes = [line for _, line in run.lines if "a mistake of ours (RuntimeError at test_daemon.py:" in line]
+    mistakes = [line for _, line in run.lines if "a mistake of ours (RuntimeError at daemons.py:" in line]
     assert len(mistakes) == 1
 
 
@@ -331,6 +283,35 @@ async def test_it_ends_during_a_long_request_with_nothing_left_behind(
     # anyio keeps idle threads for the next who needs one, and ends them with the event loop.
     assert len([thread for thread in threading.enumerate() if "AnyIO" not in thread.name]) <= threads
     LogFolder(run.config.logs.folder).close()
+
+
+def test_a_second_sigint_ends_it_at_once_whatever_it_waits_for(tmp_path: Path) -> None:
+    """Here for a pipe that nobody reads its messages from."""
+    script = f"""
+import time
+from pathlib import Path
+import anyio, daemons
+
+def say(priority, text):
+    if text == "SIGINT: ending":
+        print("waiting", flush=True)
+        time.sleep(60)
+
+run = daemons.Run(daemons.config_for(Path({str(tmp_path)!r}), daemons.target("127.0.0.1:1")))
+run.say = say
+anyio.run(daemons.make_daemon(run).run)
+"""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environ) as process:
+        live = tmp_path / "logs" / "127.0.0.1_1" / "goroutine.log"
+        deadline = time.monotonic() + 30
+        while not live.exists() and process.poll() is None and time.monotonic() < deadline:
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 130
 
 
 async def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
@@ -369,6 +350,9 @@ async def test_reload_restarts_only_what_changed(tmp_path: Path) -> None:
 async def test_a_wrong_configuration_is_not_taken(tmp_path: Path) -> None:
     async with serve(answer(GOROUTINE)) as server, running(config_for(tmp_path, target(server.address))) as run:
         await run.logged(server.address, 1)
+        run.next_config = OSError(5, "Input/output error")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await run.said("the configuration is kept as it was: a mistake of ours (OSError")
         run.next_config = ConfigError(["config.toml:3: interval: expected a duration"])
         os.kill(os.getpid(), signal.SIGHUP)
         await run.said("the configuration is kept as it was:\nconfig.toml:3: interval: expected a duration")
@@ -418,7 +402,7 @@ async def test_polls_that_cannot_be_logged_are_said_once_and_counted(tmp_path: P
                 await server.asked(len(server.requests) + 20)
             finally:
                 resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-            await run.said("no longer in the way of logging: ")
+            await run.said("works again, after: ")
             await until(lambda: run.entries(address)[-1].body != b"")
         entries = run.entries(address)
     assert len([line for priority, line in run.lines if priority == 3]) == 1
@@ -459,59 +443,3 @@ async def test_the_event_loop_waits_for_nothing_but_the_appends(tmp_path: Path, 
                 os.kill(os.getpid(), signal.SIGTERM)
     assert not [line for priority, line in run.lines if priority < 6]
     assert run.entries(address, "threadcreate-delta")
-
-
-class Manager:
-    """Plays systemd: what it was told, on a socket."""
-
-    def __init__(self, address: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(address)
-        self.socket.setblocking(False)
-
-    async def told(self) -> str:
-        return (await asyncio.get_running_loop().sock_recv(self.socket, 4096)).decode()
-
-    async def told_until(self, start: str) -> list[str]:
-        found = [await self.told()]
-        while not found[-1].startswith(start):
-            found.append(await self.told())
-        return found
-
-
-@pytest.mark.parametrize("is_abstract", [False, True], ids=["path", "abstract"])
-async def test_systemd_is_told_how_it_goes(is_abstract: bool, tmp_path: Path) -> None:
-    name = f"pprofwatch-test-{os.getpid()}" if is_abstract else str(tmp_path / "notify")
-    manager = Manager(f"\0{name}" if is_abstract else name)
-    environ = {"NOTIFY_SOCKET": f"@{name}" if is_abstract else name, "WATCHDOG_USEC": "300000"}
-    try:
-        async with serve(after(0.1, answer(GOROUTINE))) as server:
-            config = config_for(tmp_path, target(server.address), sync_interval=0.05)
-            async with running(config, Systemd(environ)) as run:
-                assert await manager.told() == "READY=1"
-                assert await run.logged(server.address, 1)
-                assert await manager.told() == "WATCHDOG=1"
-                status = await manager.told()
-                assert status.startswith("STATUS=1 targets, 0 of them down; last poll 2")
-                assert (await manager.told_until("WATCHDOG=1"))[-1]
-                run.next_config = config
-                os.kill(os.getpid(), signal.SIGHUP)
-                reloading = (await manager.told_until("RELOADING=1"))[-1]
-                assert int(reloading.partition("MONOTONIC_USEC=")[2]) <= time.monotonic_ns() // 1000
-                assert (await manager.told_until("READY=1"))[-1]
-            assert (await manager.told_until("STOPPING=1"))[-1]
-    finally:
-        manager.socket.close()
-
-
-def test_without_systemd_nothing_is_said() -> None:
-    for environ in ({}, {"NOTIFY_SOCKET": "/nobody/listens"}, {"NOTIFY_SOCKET": "vsock:2:1"}):
-        systemd = Systemd(environ)
-        systemd.ready()
-        assert systemd.watchdog == 0.0
-
-
-def test_the_watchdog_may_be_meant_for_another_process() -> None:
-    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
-    assert Systemd(environ).watchdog == 0.0
-    assert Systemd(environ | {"WATCHDOG_PID": str(os.getpid())}).watchdog == 30.0

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import gc
-import ssl
 import threading
-import time
-import traceback
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -34,61 +27,18 @@ from badserver import (
     serve,
     then_silence,
 )
-from pprofwatch.collect.fetch import Fetcher, TlsContexts
-from pprofwatch.config.settings import Secret, TargetConfig
+from daemons import descriptors
+from fetching import PLENTY, REQUEST, failure_of, fetch_from, fetcher_for, is_empty
 from pprofwatch.errors import FetchError, UnreachableError
-from pprofwatch.model import ProfileRequest, Target
+from pprofwatch.model import ProfileRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from conftest import StartGoServer
-    from pprofwatch.collect.answers import Answer
+
 
 pytestmark = pytest.mark.anyio
-
-TLS = Path(__file__).parent.parent / "data" / "tls"
-REQUEST = ProfileRequest("goroutine")
-SECRET = "hunter2-hunter2"
-#: Seconds: long enough for a busy machine, where a test does not wait for it.
-PLENTY = 20.0
-
-
-@asynccontextmanager
-async def fetcher_for(
-    address: str, folder: Path, *, look_up: Callable[[str, int], list[str]] | None = None, **config: Any
-) -> AsyncIterator[Fetcher]:
-    socket = address.removeprefix("unix:") if address.startswith("unix:") else ""
-    url = f"http://{'localhost' if socket else address}/debug/pprof/" if "://" not in address else address
-    settings = {"timeout": PLENTY, **config}
-    target = TargetConfig(Target("t", url, socket), (REQUEST,), **settings)
-    more = {} if look_up is None else {"look_up": look_up}
-    fetcher = Fetcher(target, TlsContexts(), folder, time.monotonic, **more)
-    try:
-        yield fetcher
-    finally:
-        await fetcher.aclose()
-
-
-async def fetch_from(behaviour: Behaviour, folder: Path, request: ProfileRequest = REQUEST, **config: Any) -> Answer:
-    async with serve(behaviour) as server, fetcher_for(server.address, folder, **config) as fetcher:
-        return await fetcher.fetch(request)
-
-
-async def failure_of(behaviour: Behaviour, folder: Path, request: ProfileRequest = REQUEST, **config: Any) -> str:
-    with pytest.raises(FetchError) as caught:
-        await fetch_from(behaviour, folder, request, **config)
-    assert is_empty(folder)
-    return str(caught.value)
-
-
-def is_empty(folder: Path) -> bool:
-    return not any(folder.iterdir())
-
-
-def descriptors() -> int:
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_a_text_profile_is_asked_for_with_debug_1(tmp_path: Path) -> None:
@@ -258,6 +208,14 @@ async def test_an_answer_that_ends_with_its_connection_is_taken(tmp_path: Path) 
     assert (await fetch_from(raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOROUTINE[:50]), tmp_path)).body == GOROUTINE[:50]
 
 
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+async def test_a_whole_body_is_not_waited_after_though_its_connection_stays_open(
+    version: bytes, tmp_path: Path
+) -> None:
+    said = head(connection="close", content_length=len(GOROUTINE)).replace(b"HTTP/1.1", version)
+    assert (await fetch_from(then_silence(said + GOROUTINE), tmp_path)).took < PLENTY / 2
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -384,156 +342,6 @@ async def test_a_resolver_that_hangs_holds_one_thread_and_nobody_else(tmp_path: 
     assert len(calls) <= 2
 
 
-def server_tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS / "localhost.pem")
-    return context
-
-
-async def test_https_with_its_own_authority(tmp_path: Path) -> None:
-    async with serve(answer(GOROUTINE), tls=server_tls()) as server:
-        url = f"https://{server.address}/debug/pprof/"
-        async with fetcher_for(url, tmp_path, ca_file=TLS / "ca.pem") as fetcher:
-            for _ in range(3):
-                assert (await fetcher.fetch(REQUEST)).body == GOROUTINE
-        assert server.connections == 1
-
-
-async def test_https_without_its_authority_is_refused(tmp_path: Path) -> None:
-    async with serve(answer(GOROUTINE), tls=server_tls()) as server:
-        url = f"https://{server.address}/debug/pprof/"
-        async with fetcher_for(url, tmp_path) as fetcher:
-            with pytest.raises(UnreachableError, match=r"^certificate problem: self-signed certificate"):
-                await fetcher.fetch(REQUEST)
-        async with fetcher_for(url, tmp_path, insecure=True) as fetcher:
-            assert (await fetcher.fetch(REQUEST)).body == GOROUTINE
-
-
-async def test_https_for_another_name_is_refused(tmp_path: Path) -> None:
-    async with serve(answer(GOROUTINE), tls=server_tls()) as server:
-        port = server.address.rpartition(":")[2]
-        url = f"https://other.example:{port}/debug/pprof/"
-        async with fetcher_for(url, tmp_path, ca_file=TLS / "ca.pem", look_up=lambda *_: ["127.0.0.1"]) as fetcher:
-            with pytest.raises(UnreachableError, match=r"^certificate problem: Hostname mismatch"):
-                await fetcher.fetch(REQUEST)
-
-
-async def test_https_where_http_is_spoken(go_server: StartGoServer, tmp_path: Path) -> None:
-    async with fetcher_for(f"https://{go_server().address}/debug/pprof/", tmp_path) as fetcher:
-        with pytest.raises(UnreachableError, match=r"^TLS failed: (wrong version number|record layer failure)$"):
-            await fetcher.fetch(REQUEST)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [(None, "No such file or directory"), ("x", "holds no certificate")],
-    ids=["none", "no PEM"],
-)
-async def test_a_ca_file_that_is_none(content: str | None, expected: str, tmp_path: Path) -> None:
-    ca_file = tmp_path / "ca"
-    if content is not None:
-        ca_file.write_text(content)
-    async with (
-        serve(answer(GOROUTINE), tls=server_tls()) as server,
-        fetcher_for(f"https://{server.address}/debug/pprof/", tmp_path, ca_file=ca_file) as fetcher,
-    ):
-        with pytest.raises(FetchError, match=f"^can't use the CA file {ca_file}: .*{expected}"):
-            await fetcher.fetch(REQUEST)
-
-
-async def test_headers_and_basic_auth_are_sent(tmp_path: Path) -> None:
-    headers = (("X-Scope", Secret("team a")), ("User-Agent", Secret("me")))
-    async with (
-        serve(answer(GOROUTINE)) as server,
-        fetcher_for(server.address, tmp_path, headers=headers, basic_auth=Secret("user:pa:ss")) as fetcher,
-    ):
-        await fetcher.fetch(REQUEST)
-    asked = server.requests[0].headers
-    assert (asked["x-scope"], asked["user-agent"]) == ("team a", "me")
-    assert asked["authorization"] == "Basic " + base64.b64encode(b"user:pa:ss").decode()
-
-
-async def test_secrets_in_files_are_read_before_each_request(tmp_path: Path) -> None:
-    token, basic = tmp_path / "token", tmp_path / "basic"
-    token.write_text("one\n")
-    basic.write_text("user:password\n")
-    async with serve(answer(GOROUTINE)) as server:
-        async with fetcher_for(server.address, tmp_path, bearer_token_file=token) as fetcher:
-            await fetcher.fetch(REQUEST)
-            token.write_text("two")
-            await fetcher.fetch(REQUEST)
-        async with fetcher_for(server.address, tmp_path, basic_auth_file=basic) as fetcher:
-            await fetcher.fetch(REQUEST)
-    assert [request.headers["authorization"] for request in server.requests] == [
-        "Bearer one",
-        "Bearer two",
-        "Basic " + base64.b64encode(b"user:password").decode(),
-    ]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [None, "", f"{SECRET}\n{SECRET}\n", SECRET * 10_000],
-    ids=["no file", "empty", "two lines", "too long"],
-)
-async def test_a_token_file_that_is_none(content: str | None, tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    if content is not None:
-        token.write_text(content)
-    async with (
-        serve(answer(GOROUTINE)) as server,
-        fetcher_for(server.address, tmp_path, bearer_token_file=token) as fetcher,
-    ):
-        with pytest.raises(FetchError, match=f"({token}: No such file|expected one line token in {token})") as caught:
-            await fetcher.fetch(REQUEST)
-    assert SECRET not in str(caught.value)
-    assert not server.requests
-
-
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        raw(),
-        raw(b"what? " + SECRET.encode()),
-        raw(b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n"),
-        never(),
-        raw(head("302 Found", location=f"/login?token={SECRET}")),
-        answer(f"no such token: {SECRET}".encode(), "401 Unauthorized"),
-        answer(f"<p>{SECRET}</p>".encode()),
-    ],
-    ids=["closed", "no http", "bad header", "silence", "redirect", "401", "html"],
-)
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"headers": (("X-Token", Secret(SECRET)),)},
-        {"headers": (("X-Token", Secret(f"{SECRET}\r\nX-Evil: {SECRET}")),)},
-        {"basic_auth": Secret(f"user:{SECRET}")},
-    ],
-    ids=["header", "bad header", "basic"],
-)
-async def test_no_secret_is_in_any_error(behaviour: Behaviour, config: dict[str, Any], tmp_path: Path) -> None:
-    caught: BaseException | None = None
-    body = b""
-    try:
-        body = (await fetch_from(behaviour, tmp_path, timeout=0.2, **config)).body
-    except FetchError as error:
-        caught = error
-    shown = (
-        "".join(traceback.TracebackException.from_exception(caught, capture_locals=False).format()) if caught else ""
-    )
-    while caught is not None:
-        shown += repr(caught) + repr(vars(caught))
-        caught = caught.__cause__ or caught.__context__
-    assert SECRET not in shown + repr(config)
-    assert SECRET.encode() not in body
-
-
-async def test_what_cannot_be_a_header_is_not_sent(tmp_path: Path) -> None:
-    said = await failure_of(answer(GOROUTINE), tmp_path, headers=(("X", Secret("a\r\nb: c")),))
-    assert said == "a header configured for it has characters that HTTP does not allow"
-
-
 async def test_the_environments_proxies_are_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -545,11 +353,11 @@ async def test_cancelled_requests_leave_nothing_behind(tmp_path: Path) -> None:
     async with serve(behaviours) as server, fetcher_for(server.address, tmp_path) as fetcher:
         await fetcher.fetch(REQUEST)
         await asyncio.sleep(0)
-        before = descriptors()
+        before = len(descriptors())
         for index in range(200):
             with anyio.move_on_after(0.0005 * (index % 4)):
                 await fetcher.fetch(ProfileRequest(["goroutine", "heap", "mutex"][index % 3]))
         assert (await fetcher.fetch(REQUEST)).body == GOROUTINE
         await server.left(1)
-        assert descriptors() <= before
+        assert len(descriptors()) <= before
     assert len(asyncio.all_tasks()) <= 2

@@ -1,72 +1,77 @@
-"""The service file, as systemd's own tools judge it."""
+"""What systemd is told: a socket plays its part."""
 
 from __future__ import annotations
 
-import configparser
-import re
-import shutil
-import subprocess
-from pathlib import Path
+import asyncio
+import os
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "systemd"
-UNIT = FOLDER / "pprofwatch.service"
-SYSUSERS = FOLDER / "pprofwatch.sysusers"
-#: What `systemd-analyze security` may say at most: 0 is shut, 10 is open.
-MOST_EXPOSED = 1.5
+from badserver import GOROUTINE, after, answer, serve
+from daemons import config_for, running, target
+from pprofwatch.collect.systemd import Systemd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
 
 
-def run(program: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"needs {program} (Debian: apt-get install systemd)")
-    return subprocess.run([path, *args], capture_output=True, text=True, timeout=60, check=False)
+class Manager:
+    """Plays systemd: what it was told, on a socket."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.setblocking(False)
+
+    async def told(self) -> str:
+        return (await asyncio.get_running_loop().sock_recv(self.socket, 4096)).decode()
+
+    async def told_until(self, start: str) -> list[str]:
+        found = [await self.told()]
+        while not found[-1].startswith(start):
+            found.append(await self.told())
+        return found
 
 
-def exposure(unit: Path) -> float:
-    done = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
-    if "offline" in done.stderr:
-        pytest.skip("needs systemd 250 or later: this one can't judge a file")
-    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
-    assert found, done.stderr
-    return float(found[1])
+@pytest.mark.parametrize("is_abstract", [False, True], ids=["path", "abstract"])
+async def test_systemd_is_told_how_it_goes(is_abstract: bool, tmp_path: Path) -> None:
+    name = f"pprofwatch-test-{os.getpid()}" if is_abstract else str(tmp_path / "notify")
+    manager = Manager(f"\0{name}" if is_abstract else name)
+    environ = {"NOTIFY_SOCKET": f"@{name}" if is_abstract else name, "WATCHDOG_USEC": "300000"}
+    try:
+        async with serve(after(0.1, answer(GOROUTINE))) as server:
+            config = config_for(tmp_path, target(server.address), sync_interval=0.05)
+            async with running(config, Systemd(environ)) as run:
+                assert await manager.told() == "READY=1"
+                assert await run.logged(server.address, 1)
+                assert await manager.told() == "WATCHDOG=1"
+                status = await manager.told()
+                assert status.startswith("STATUS=1 targets, 0 of them down; last poll 2")
+                assert (await manager.told_until("WATCHDOG=1"))[-1]
+                run.next_config = config
+                os.kill(os.getpid(), signal.SIGHUP)
+                reloading = (await manager.told_until("RELOADING=1"))[-1]
+                assert int(reloading.partition("MONOTONIC_USEC=")[2]) <= time.monotonic_ns() // 1000
+                assert (await manager.told_until("READY=1"))[-1]
+            assert (await manager.told_until("STOPPING=1"))[-1]
+    finally:
+        manager.socket.close()
 
 
-def test_the_service_is_hardened() -> None:
-    assert exposure(UNIT) <= MOST_EXPOSED
+def test_without_systemd_nothing_is_said() -> None:
+    for environ in ({}, {"NOTIFY_SOCKET": "/nobody/listens"}, {"NOTIFY_SOCKET": "vsock:2:1"}):
+        systemd = Systemd(environ)
+        systemd.ready()
+        assert systemd.watchdog == 0.0
 
 
-def test_the_hardening_is_what_is_judged(tmp_path: Path) -> None:
-    bare = tmp_path / UNIT.name
-    bare.write_text("[Service]\nType=notify\nExecStart=/bin/true\n")
-    assert exposure(bare) > MOST_EXPOSED
-
-
-def test_systemd_understands_every_line(tmp_path: Path) -> None:
-    copy = tmp_path / UNIT.name  # with a program that exists here
-    copy.write_text(re.sub(r"(?m)^(ExecStart|ExecReload)=\S+", r"\1=/bin/true", UNIT.read_text()))
-    done = run("systemd-analyze", "verify", copy)
-    assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
-
-
-def test_the_services_user_is_the_one_that_is_made(tmp_path: Path) -> None:
-    (tmp_path / "etc").mkdir()
-    done = run("systemd-sysusers", f"--root={tmp_path}", SYSUSERS)
-    assert done.returncode == 0, done.stderr
-    service = read_unit()["Service"]
-    assert (tmp_path / "etc/passwd").read_text().startswith(f"{service['User']}:")
-    assert (tmp_path / "etc/group").read_text().startswith(f"{service['Group']}:")
-
-
-def test_a_mistake_in_the_configuration_is_not_tried_again() -> None:
-    service = read_unit()["Service"]
-    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("on-failure", "2 3")
-
-
-def read_unit() -> configparser.ConfigParser:
-    """The unit, in which the last of several lines with one key counts."""
-    unit = configparser.ConfigParser(strict=False, interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read(UNIT)
-    return unit
+def test_the_watchdog_may_be_meant_for_another_process() -> None:
+    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
+    assert Systemd(environ).watchdog == 0.0
+    assert Systemd(environ | {"WATCHDOG_PID": str(os.getpid())}).watchdog == 30.0

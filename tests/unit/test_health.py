@@ -97,7 +97,7 @@ def test_a_full_disk_is_said_once_and_its_end_too() -> None:
     trouble.succeeded("a")
     assert len(said) == 2
     trouble.succeeded("b")
-    assert said[2:] == ["no longer in the way of logging: No space left on device"]
+    assert said[2:] == ["works again, after: No space left on device"]
 
 
 def test_a_log_that_fails_for_one_cause_after_the_other_is_said_once() -> None:

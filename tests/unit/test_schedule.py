@@ -33,6 +33,14 @@ def test_ticks_that_pass_during_a_poll_are_skipped_and_counted() -> None:
     assert ticks.begin(40.0) == 3
 
 
+def test_the_first_tick_is_not_skipped_for_being_a_little_late() -> None:
+    """Starting takes a moment; the first poll must not wait for the next interval because of it."""
+    ticks = Ticks(first=100.0, every=60.0)
+    assert ticks.next(100.3) <= 100.3
+    assert ticks.begin(100.3) == 0
+    assert ticks.next(100.4) == 160.0
+
+
 def test_a_poll_that_ends_on_a_tick_does_not_skip_it() -> None:
     ticks = Ticks(first=0.0, every=10.0)
     ticks.begin(0.0)

@@ -111,7 +111,7 @@ class Connection:
                 if isinstance(event, h11.Data):
                     pieces.append(event.data)
                     self._received += len(event.data)
-                elif event is not h11.NEED_DATA or pieces or self._http.their_state is h11.DONE:
+                elif event is not h11.NEED_DATA or pieces or self._http.their_state is not h11.SEND_BODY:
                     break
                 else:
                     await self._receive()

@@ -20,7 +20,7 @@ from pprofwatch.collect.mistakes import describe_mistake
 from pprofwatch.collect.parts import Shared
 from pprofwatch.collect.poll import Poller
 from pprofwatch.collect.record import sync_records
-from pprofwatch.errors import ConfigError, PprofwatchError
+from pprofwatch.errors import ConfigError
 from pprofwatch.logs.folder import LogFolder
 from pprofwatch.times import format_time
 
@@ -90,7 +90,6 @@ class Daemon:
         self._trouble = LogTrouble(say)
         self._janitor = Janitor(config.logs, clock.wall, self._trouble)
         self._running: dict[TargetConfig, _Running] = {}
-        self._stopping = False
 
     async def run(self) -> None:
         """Polls until SIGTERM or SIGINT comes; a second SIGINT ends the process at once.
@@ -126,14 +125,13 @@ class Daemon:
         async for number in signals:
             if number == signal.SIGHUP:
                 self._reload_wanted.set()
-            elif not self._stopping:
-                self._stopping = True
+            else:
+                # Not left to the event loop, which may be what keeps us from ending.
+                signal.signal(signal.SIGINT, _end_at_once)
                 self._systemd.stopping()
                 self._say(INFO, f"{number.name}: ending")
                 self._serving.cancel()
-            elif number == signal.SIGINT:
-                # What was polled is in the files. Nothing else must be waited for by who is in such a hurry.
-                os._exit(_INTERRUPTED)
+                return
 
     def _start(self, targets: Iterable[TargetConfig], tasks: TaskGroup, shared: Shared) -> None:
         for target in targets:
@@ -143,13 +141,15 @@ class Daemon:
 
     async def _run(self, running: _Running) -> None:
         """Polls a target until its scope is cancelled, whatever happens."""
+        said = ""
         try:
             with running.scope:
                 while True:
                     try:
                         await running.poller.run()
                     except Exception as error:  # noqa: BLE001  # no target may stop the others
-                        self._say(ERROR, f"{running.config.target.name}: {describe_mistake(error)}")
+                        if said != (said := describe_mistake(error)):
+                            self._say(ERROR, f"{running.config.target.name}: {said}")
                     await anyio.sleep(_AGAIN)
         finally:
             running.ended.set()
@@ -177,8 +177,8 @@ class Daemon:
                 config = await run_aside("reload", self._reload)
             except ConfigError as error:
                 self._say(ERROR, "\n".join(["the configuration is kept as it was:", *error.mistakes]))
-            except PprofwatchError as error:
-                self._say(ERROR, f"the configuration is kept as it was: {error}")
+            except Exception as error:  # noqa: BLE001  # nothing that a file holds may end the daemon
+                self._say(ERROR, f"the configuration is kept as it was: {describe_mistake(error)}")
             else:
                 await self._change(config, tasks, shared)
             self._systemd.ready()
@@ -195,9 +195,11 @@ class Daemon:
             each.scope.cancel()
         for each in stopped:
             await each.ended.wait()
-            del self._running[each.config]
         await self._close(stopped)
+        for each in stopped:
+            del self._running[each.config]
         self._config = config
+        self._allow_descriptors()
         self._janitor.config = config.logs
         started = [target for target in config.targets if target not in self._running]
         self._start(started, tasks, shared)
@@ -252,3 +254,8 @@ class Daemon:
             resource.setrlimit(
                 resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
             )
+
+
+def _end_at_once(*_: object) -> None:
+    """A second SIGINT: what was polled is in the files, and who is in such a hurry waits for nothing else."""
+    os._exit(_INTERRUPTED)

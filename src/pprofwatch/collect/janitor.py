@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -97,7 +98,8 @@ class Janitor:
 
 
 def _run_nicely(function: Callable[[], None]) -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    with contextlib.suppress(PermissionError):  # a service may be forbidden even that
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
     function()
 
 

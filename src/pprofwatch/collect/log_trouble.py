@@ -28,7 +28,7 @@ class LogTrouble:
         # A log that fails for one cause and then for another (little room on the disk, then none) is told once.
         known = any(what in failing for failing in self._failing.values())
         if cause not in self._failing and not known:
-            self._say(ERROR, f"{error} (said once; polls that can't be logged are counted until they can)")
+            self._say(ERROR, f"{error} (said once, until it works again)")
         if not known:
             self._failing.setdefault(cause, set()).add(what)
 
@@ -38,4 +38,4 @@ class LogTrouble:
             failing.discard(what)
             if not failing:
                 del self._failing[cause]
-                self._say(NOTICE, f"no longer in the way of logging: {cause}")
+                self._say(NOTICE, f"works again, after: {cause}")

@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from pprofwatch.collect.answers import judge
+from pprofwatch.collect.aside import run_aside
 from pprofwatch.collect.health import ERROR, Health
 from pprofwatch.collect.mistakes import describe_mistake
 from pprofwatch.errors import FetchError, LogError, ProfileBusyError, ProfileMissingError
@@ -32,6 +33,8 @@ _ASK_AGAIN_MOST = 3600.0
 _LARGE = 1 << 20
 #: A compressed body counts as large from here on: it may have fifty times as much in it.
 _LARGE_COMPRESSED = 128 << 10
+#: Different mistakes that are said before one falls silent.
+_MOST_SAID = 20
 _LATE = "the poll before took too long, or the daemon could not run"
 _OURS = "a mistake of ours"
 _MISSING = "the target does not have this profile"
@@ -136,7 +139,8 @@ class ProfileLoop:
             return judge(self._request, answer)
         lane = self._shared.large if size > _LARGE_COMPRESSED else self._shared.decoding
         max_bytes = self._polled.config.max_body
-        return await anyio.to_thread.run_sync(lambda: judge(self._request, answer, max_bytes=max_bytes), limiter=lane)
+        async with lane:
+            return await run_aside("judge", lambda: judge(self._request, answer, max_bytes=max_bytes))
 
     def _entry(
         self, time: float, *, body: bytes = b"", took: float = 0.0, error: str = "", gap: int = 0, file: str = ""
@@ -183,7 +187,8 @@ class ProfileLoop:
         try:
             async with self._polled.watching:
                 if len(entry.body) > _LARGE:
-                    await anyio.to_thread.run_sync(observe, entry, limiter=self._shared.large)
+                    async with self._shared.large:
+                        await run_aside("observe", lambda: observe(entry))
                 else:
                     observe(entry)
         except Exception as error:  # noqa: BLE001  # polls go on
@@ -191,6 +196,6 @@ class ProfileLoop:
 
     def _say_mistake(self, error: Exception) -> None:
         mistake = describe_mistake(error)
-        if mistake not in self._said:
+        if mistake not in self._said and len(self._said) < _MOST_SAID:
             self._said.add(mistake)
             self._shared.say(ERROR, f"{self._name} {self._request.name}: {mistake}")

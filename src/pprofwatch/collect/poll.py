@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from pprofwatch.collect.aside import run_aside
 from pprofwatch.collect.fetch import Fetcher
 from pprofwatch.collect.health import ERROR, Health
 from pprofwatch.collect.loop import PolledTarget, ProfileLoop
@@ -108,7 +109,8 @@ class Poller:
 
     async def _replay(self, watch: Watch) -> None:
         try:
-            await anyio.to_thread.run_sync(watch.replay, limiter=self._shared.starting)
+            async with self._shared.starting:
+                await run_aside(f"replay {self._name}", watch.replay)
         except Exception as error:  # noqa: BLE001  # without its past, but polled
             mistake = describe_mistake(error)
             self._shared.say(ERROR, f"{self._name}: its log's past is not known to the leak detector: {mistake}")

@@ -27,7 +27,9 @@ class Ticks:
         self._begun = -1
 
     def next(self, now: float) -> float:
-        """The time of the next tick: the first not before ``now`` that has not been begun."""
+        """The time of the next tick: the first not before ``now`` that has not been begun; at the start, the first."""
+        if self._begun < 0:
+            return self._first
         return self._time(max(self._begun + 1, math.ceil((now - self._first) / self._every)))
 
     def begin(self, now: float) -> int:

@@ -25,11 +25,6 @@ class Systemd:
         self.watchdog = _watchdog(environ)
         """Seconds within which it wants a sign of life; 0: it does not."""
 
-    @property
-    def is_listening(self) -> bool:
-        """Whether there is anybody to tell."""
-        return bool(self._address)
-
     def ready(self) -> None:
         """Started, or reloaded."""
         self._notify("READY=1")

@@ -26,7 +26,7 @@ class StoredFile:
 
     ``log`` is the log's or the binary profile's name. ``stamp`` (Unix seconds, from the name) and ``number`` are its
     place in the order of time; a live segment has no stamp. ``size`` is in bytes, ``modified`` in Unix seconds: that
-    of the last entry, also after compression.
+    of the last entry, also after compression. ``inode`` stays the same when a live segment becomes a closed one.
     """
 
     path: Path
@@ -37,6 +37,7 @@ class StoredFile:
     size: int
     modified: float
     compressed: bool = False
+    inode: int = 0
 
 
 def log_error(path: Path | str, doing: str, error: OSError) -> LogError:
@@ -139,7 +140,8 @@ def _stored(
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return StoredFile(Path(entry.path), kind, log, stamp, number, status.st_size, status.st_mtime, compressed)
+    size, modified, inode = status.st_size, status.st_mtime, status.st_ino
+    return StoredFile(Path(entry.path), kind, log, stamp, number, size, modified, compressed, inode)
 
 
 def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs.files import StoredFile, stored_files, target_folders
+from pprofwatch.logs.names import live_name
 from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, open_raw
 
@@ -83,20 +84,20 @@ def input_size(paths: Sequence[str | Path], selection: Selection) -> int | None:
 
 def _open_log(place: Path, log: str, selection: Selection, report: Report) -> Iterator[tuple[str, RawFile]]:
     """The segments of one log. A daemon may be rotating and compressing it meanwhile."""
-    live_path = next(
-        (file.path for file in _logs_in(place, selection, report).get(log, []) if file.kind == "live"), None
-    )
-    # Opened before the closed ones are listed: what is rotated in between is then read from here, and once.
-    live = _open(live_path, report, missing_is_fine=True) if live_path else None
+    # The live one is opened before the others are listed. If it is closed in between, it is known by its inode, and
+    # read in its place; a newer one holds what was written later.
+    live_path = place / live_name(log)
+    is_there = live_path.is_file() and not live_path.is_symlink()
+    live = _open(live_path, report, missing_is_fine=True) if is_there else None
+    held = {live.inode: live} if live else {}
     with live or contextlib.nullcontext():
         for file in _logs_in(place, selection, report).get(log, []):
-            if file.kind == "live" or not selection.takes_file(file):
-                continue
-            with _open_closed(file.path, report) or contextlib.nullcontext() as raw:
-                if raw is not None and not (live and raw.identity == live.identity):
-                    yield str(file.path), raw
-        if live is not None:
-            yield str(live_path), live
+            if raw := held.pop(file.inode, None):
+                yield str(file.path), raw
+            elif file.kind == "closed" and selection.takes_file(file):
+                with _open_closed(file.path, report) or contextlib.nullcontext() as closed:
+                    if closed is not None:
+                        yield str(file.path), closed
 
 
 def _places(path: str, report: Report) -> list[Path]:
@@ -110,16 +111,17 @@ def _places(path: str, report: Report) -> list[Path]:
 
 def _logs_in(place: Path, selection: Selection, report: Report) -> dict[str, list[StoredFile]]:
     """The logs in a target's folder, by name, each with its segments in the order of time."""
+    logs: dict[str, dict[tuple[bool, float, int], StoredFile]] = defaultdict(dict)
     try:
-        files = stored_files(place)
+        # Twice: what is renamed or compressed during a listing may be missing in it under both names, but only once.
+        # Of a segment that has both a plain and a compressed form, for a moment, either will do.
+        files = [*stored_files(place), *stored_files(place)]
     except LogError as error:
         report(_problem(place, error))
         return {}
-    logs: dict[str, dict[tuple[bool, float, int], StoredFile]] = defaultdict(dict)
-    for file in sorted(files, key=lambda file: file.compressed):
+    for file in files:
         if file.kind != "binary" and selection.takes_log(file.log):
-            # A segment that has just been compressed is there twice: the first one is read, which is the plain one.
-            logs[file.log].setdefault((file.kind == "live", file.stamp, file.number), file)
+            logs[file.log][file.kind == "live", file.stamp, file.number] = file
     return {log: [segments[key] for key in sorted(segments)] for log, segments in sorted(logs.items())}
 
 

@@ -44,8 +44,7 @@ class RawFile:
         status = os.fstat(descriptor)
         # Where standard input is a file, who else has it open may have left it anywhere: it is read as a pipe is.
         self.seekable = owned and stat.S_ISREG(status.st_mode)
-        #: The same for all names of one file.
-        self.identity = (status.st_dev, status.st_ino)
+        self.inode = status.st_ino
         self.position = 0
         self._descriptor = descriptor
         self._owned = owned
