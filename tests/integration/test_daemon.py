@@ -36,7 +36,12 @@ pytestmark = pytest.mark.anyio
 
 def test_it_can_be_made_before_there_is_an_event_loop(tmp_path: Path) -> None:
     run = Run(config_for(tmp_path, target("127.0.0.1:1")))
-    run.say = lambda *_: os.kill(os.getpid(), signal.SIGTERM)  # type: ignore[method-assign]
+
+    def end_when_polled(_: int, text: str) -> None:
+        if "is down" in text:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    run.say = end_when_polled  # type: ignore[assignment,method-assign]
     anyio.run(make_daemon(run).run)
     assert run.entries("127.0.0.1:1")[0].error == "connection refused"
 
@@ -114,7 +119,7 @@ async def test_a_target_that_goes_down_and_comes_back_is_said_once_each(tmp_path
         await run.said("is up again")
         await run.logged(address, len(run.entries(address)) + 3)
         await context.__aexit__(None, None, None)
-    lines = [line for _, line in run.lines if "down" in line or "up again" in line]
+    lines = [line for _, line in run.lines if "is down" in line or "is up again" in line]
     assert lines[0] == f"{address} is down: connection refused"
     assert len(lines) == 2
     refused = [entry for entry in run.entries(address) if entry.error]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pprofwatch.config.settings import Config, TargetConfig
 
 # As syslog numbers them.
-_ERROR, _NOTICE, _INFO = 3, 5, 6
+_ERROR, _NOTICE = 3, 5
 
 
 def serve(
@@ -74,7 +74,4 @@ def serve(
         )
         await daemon.run()
 
-    names = ", ".join(target.target.name for target in config.targets[:3])
-    more = f" and {len(config.targets) - 3} more" if len(config.targets) > 3 else ""
-    messages.say(_INFO, f"recording {names}{more} to {config.logs.folder}")
     anyio.run(run)

@@ -25,7 +25,7 @@ from pprofwatch.logs.folder import LogFolder
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pprofwatch.collect.systemd import Systemd
     from pprofwatch.config.settings import Config, TargetConfig
 
+#: Targets that are named in the first line.
+_MOST_NAMES = 3
 #: What a shell reports for a program that SIGINT ended.
 _INTERRUPTED = 128 + signal.SIGINT
 #: Seconds until a target is tried again whose poller ended by a mistake of ours.
@@ -105,6 +107,7 @@ class Daemon:
             await anyio.to_thread.run_sync(LogFolder, self._config.logs.folder) as folder,
             anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
         ):
+            self._say(INFO, f"recording {_names(self._config.targets)} to {folder.path}")
             shared = Shared(self._clock, self._say, folder, self._make_watch, self._janitor.closed, self._trouble)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._handle_signals, signals)
@@ -254,6 +257,13 @@ class Daemon:
             resource.setrlimit(
                 resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
             )
+
+
+def _names(targets: Sequence[TargetConfig]) -> str:
+    """The first few targets' names, and how many more there are."""
+    names = ", ".join(target.target.name for target in targets[:_MOST_NAMES])
+    more = len(targets) - _MOST_NAMES
+    return f"{names} and {more} more" if more > 0 else names
 
 
 def _end_at_once(*_: object) -> None:
