@@ -85,7 +85,7 @@ def test_the_alert_in_the_readme_is_what_an_alert_looks_like() -> None:
     stack = Stack((Frame("main.(*Dispatcher).forward", "/src/app/dispatch.go", 41),))
     leak = Leak(stack, "leak", now, since, now, count_from=3, count_to=120, total_from=76, total_to=193)
     event = Event(Action.OPENED, now, "20261122T134953Z-3fa9c1d2", "localhost:6060", "goroutine", leak)
-    text = alert(event, Path("/var/log/pprofwatch/localhost_6060"), LeakConfig().window)
+    text = alert(event, Path("/var/log/pprofwatch/localhost_6060"), LeakConfig())
     assert f"```text\n13:49:53Z {text}\n```" in README
 
 

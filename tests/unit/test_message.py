@@ -9,12 +9,13 @@ import pytest
 
 from pprofwatch.alerts.incidents import Action, Event
 from pprofwatch.alerts.message import alert, cut, headline, number, rate, where
+from pprofwatch.config.settings import LeakConfig
 from pprofwatch.leaks.detector import Leak
 from pprofwatch.model import Frame, Stack
 from pprofwatch.times import parse_time
 from simulated import HOUR, MINUTE
 
-WINDOW = 30 * MINUTE
+USUAL = LeakConfig()
 NOW = parse_time("2026-11-22T13:52:00Z")
 FORWARD = Stack(
     (
@@ -42,11 +43,11 @@ def event(action: Action = Action.OPENED, leak: Leak = LEAK, time: float = NOW) 
 
 
 def growth(leak: Leak, time: float = NOW) -> str:
-    return next(line for line in alert(event(leak=leak, time=time), LOG, WINDOW).splitlines() if "growth" in line)
+    return next(line for line in alert(event(leak=leak, time=time), LOG, USUAL).splitlines() if "growth" in line)
 
 
 def test_an_alert_tells_what_is_wrong_where_how_fast_and_what_to_run_next() -> None:
-    assert alert(event(), LOG, WINDOW) == (
+    assert alert(event(), LOG, USUAL) == (
         "LEAK localhost:6060: goroutines grow without bound in main.(*Dispatcher).forward\n"
         "  where    /src/app/dispatch.go:41\n"
         "  growth   3 → 1,204 since 13:07 UTC (+27 a minute), total 76 → 1,290\n"
@@ -55,15 +56,15 @@ def test_an_alert_tells_what_is_wrong_where_how_fast_and_what_to_run_next() -> N
 
 
 def test_a_leak_that_lasts_is_said_to_grow_still() -> None:
-    first, *rest = alert(event(Action.REPEATED), LOG, WINDOW).splitlines()
-    assert first == "LEAK localhost:6060: goroutines still grow without bound in main.(*Dispatcher).forward"
-    assert rest == alert(event(), LOG, WINDOW).splitlines()[1:]
+    first, *rest = alert(event(Action.REPEATED), LOG, USUAL).splitlines()
+    assert first == "LEAK localhost:6060: still there: goroutines grew without bound in main.(*Dispatcher).forward"
+    assert rest == alert(event(), LOG, USUAL).splitlines()[1:]
 
 
 def test_what_is_over_is_one_line() -> None:
     over = event(Action.RESOLVED, replace(LEAK, count_to=4))
     line = "RESOLVED localhost:6060: main.(*Dispatcher).forward has shrunk back to 4 goroutines, after 44m30s"
-    assert alert(over, LOG, WINDOW) == headline(over) == line
+    assert alert(over, LOG, USUAL) == headline(over) == line
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
@@ -74,12 +75,12 @@ def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
 @pytest.mark.parametrize(("more", "line"), [(1, "1 more stack grows with it"), (3, "3 more stacks grow with it")])
 def test_stacks_of_the_same_bug_are_counted(more: int, line: str) -> None:
     also = tuple(Stack((Frame(f"main.f{i}", "/src/f.go", i),)) for i in range(more))
-    assert f"\n  also     {line}\n" in alert(event(leak=replace(LEAK, also=also)), LOG, WINDOW)
+    assert f"\n  also     {line}\n" in alert(event(leak=replace(LEAK, also=also)), LOG, USUAL)
 
 
 def test_the_next_command_can_be_pasted_and_finds_the_same() -> None:
-    lines = alert(event(), Path("/var/log/my app/x"), 20.0).splitlines()
-    assert lines[-1] == "  next     pprofwatch check --leak-window 20s '/var/log/my app/x'"
+    lines = alert(event(), Path("/var/log/my app/x"), LeakConfig(window=20.0, min_count=5)).splitlines()
+    assert lines[-1] == "  next     pprofwatch check --leak-window 20s --leak-min-count 5 '/var/log/my app/x'"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_long_names_are_cut() -> None:
     assert len(cut(name)) == 200
     assert cut(name).endswith("…")
     assert cut("main.main") == "main.main"
-    assert all(len(line) < 300 for line in alert(event(leak=long), LOG, WINDOW).splitlines())
+    assert all(len(line) < 300 for line in alert(event(leak=long), LOG, USUAL).splitlines())
     assert where(long.culprit).endswith("…:7")
 
 

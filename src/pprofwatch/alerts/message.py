@@ -28,17 +28,18 @@ def headline(event: Event) -> str:
         lasted = format_duration(max(0, round(event.time - event.leak.since)))
         count = number(event.leak.count_to)
         return f"RESOLVED {event.target}: {function} has shrunk back to {count} goroutines, after {lasted}"
-    still = "still " if event.action is Action.REPEATED else ""
-    return f"LEAK {event.target}: goroutines {still}grow without bound in {function}"
+    if event.action is Action.REPEATED:  # it may have stopped growing: what is sure is that they are still there
+        return f"LEAK {event.target}: still there: goroutines grew without bound in {function}"
+    return f"LEAK {event.target}: goroutines grow without bound in {function}"
 
 
-def alert(event: Event, log: Path, window: float) -> str:
+def alert(event: Event, log: Path, settings: LeakConfig) -> str:
     """The event in full, a few lines: the headline, then what a person needs at three in the morning.
 
     Args:
         event: What happened.
         log: The log to look into next.
-        window: The leak window it was found with, in seconds, so that the next command finds it, too.
+        settings: What it was found with, so that the next command finds it, too.
     """
     if event.action is Action.RESOLVED:
         return headline(event)
@@ -52,9 +53,15 @@ def alert(event: Event, log: Path, window: float) -> str:
     if leak.also:
         others = "1 more stack grows" if len(leak.also) == 1 else f"{len(leak.also)} more stacks grow"
         rows.append(("also", f"{others} with it"))
-    option = "" if window == LeakConfig().window else f"--leak-window {format_duration(window)} "
-    rows.append(("next", f"pprofwatch check {option}{shlex.quote(str(log))}"))
+    rows.append(("next", f"pprofwatch check {_options(settings)}{shlex.quote(str(log))}"))
     return "\n".join([headline(event), *(f"  {label:<8} {text}" for label, text in rows)])
+
+
+def _options(settings: LeakConfig) -> str:
+    """The options of ``check`` that differ from its defaults."""
+    usual = LeakConfig()
+    window = "" if settings.window == usual.window else f"--leak-window {format_duration(settings.window)} "
+    return window + ("" if settings.min_count == usual.min_count else f"--leak-min-count {settings.min_count} ")
 
 
 def where(frame: Frame) -> str:

@@ -54,7 +54,7 @@ def serve(
         return new
 
     def tell(event: Event, log: Path) -> None:
-        messages.say(_NOTICE if event.action is Action.RESOLVED else _ERROR, alert(event, log, leaks.window))
+        messages.say(_NOTICE if event.action is Action.RESOLVED else _ERROR, alert(event, log, leaks))
         on_event(event)
 
     def make_watch(target: TargetConfig, folder: Path) -> Watch:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.culprit import culprit, enclosing, is_users, origin
-from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY, Series
+from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY, STRIDE, Series
 from pprofwatch.leaks.verdict import RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class Detector:
     def _judge(self, series: Series) -> Growth | None:
         if series.last < self._min_count:
             return None
-        if len(series.blocks) < 3 * int(STEADY_BLOCKS) and series.last < RUNAWAY_GROWTH:
+        if len(series.blocks) < STRIDE * int(STEADY_BLOCKS) and series.last < RUNAWAY_GROWTH:
             return None
         return judge(
             series,
@@ -307,7 +307,7 @@ class Detector:
 
     def _activate(self, time: float, stacks: list[Stack], series: Series, growth: Growth, *, grouped: bool) -> _Active:
         run = growth.run
-        begin = len(self._total.blocks) // 3 - len(run.steps)
+        begin = len(self._total.blocks) // STRIDE - len(run.steps)
         total_from = self._total.floors[max(0, begin)]
         since = time - (run.length - 0.5) * self._block_seconds
         leak = Leak(
