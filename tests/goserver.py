@@ -39,9 +39,9 @@ def find_go() -> Path | None:
     return go if go.is_file() else None
 
 
-def build(go: Path, folder: Path) -> Path:
-    """Builds the server into a folder and returns the program. Takes a second once Go's build cache is warm."""
-    binary = folder / "goserver"
+def build(go: Path, folder: Path, source: Path = SOURCE) -> Path:
+    """Builds the server, or another program, into a folder and returns it. A second, once Go's build cache is warm."""
+    binary = folder / source.name
     environment = {
         # Where Go itself keeps it; said here since Go refuses to guess where HOME is not set.
         "GOCACHE": str(platformdirs.user_cache_path("go-build")),
@@ -55,7 +55,7 @@ def build(go: Path, folder: Path) -> Path:
     # -trimpath: the profiles' file names do not depend on where the checkout lies.
     done = subprocess.run(
         [go, "build", "-trimpath", "-o", binary, "."],
-        cwd=SOURCE,
+        cwd=source,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -6,7 +6,6 @@ delta can be written to a log in that form. Importing this module loads protobuf
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from google.protobuf.message import DecodeError
 from pprofwatch.errors import ProfileError
 from pprofwatch.model import Frame, Profile, Record, Stack
 from pprofwatch.profiles import grammar
+from pprofwatch.profiles.frames import without_runtime_leaf
 from pprofwatch.profiles.labels import format_labels
 from pprofwatch.profiles.profile_pb2 import Profile as ProtoProfile
 from pprofwatch.profiles.wire import check_items
@@ -80,7 +80,7 @@ def _unpack(data: bytes, max_bytes: int) -> bytes:
     return unpacked
 
 
-def to_profile(proto: ProtoProfile, kind: str) -> Profile:
+def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) -> Profile:
     """The profile as if it had been read from debug=1 text: same stacks, same values, same order.
 
     What differs: delays of block and mutex profiles are nanoseconds, at 10⁹ "cycles" a second. Heap values are scaled
@@ -90,6 +90,7 @@ def to_profile(proto: ProtoProfile, kind: str) -> Profile:
     Args:
         proto: what :func:`decode_proto` returned.
         kind: the name of the profile that was asked for, one of :data:`pprofwatch.model.TEXT_PROFILES`.
+        with_runtime: whether to keep the runtime's frames at the leaf, which the text leaves out.
 
     Raises:
         ProfileError: it is another kind of profile, or refers to something that it doesn't have.
@@ -97,7 +98,7 @@ def to_profile(proto: ProtoProfile, kind: str) -> Profile:
     kind = "heap" if kind == "allocs" else kind
     tables = _Tables(proto)
     columns = _find_columns(kind, [tables.raw(sample_type.type) for sample_type in proto.sample_type])
-    hide_runtime = kind not in ("block", "mutex")
+    hide_runtime = not with_runtime and kind not in ("block", "mutex")
     frames_left = grammar.MAX_LINES
     records = []
     for sample in proto.sample:
@@ -143,12 +144,8 @@ def _visible(frames: list[Frame], hide_runtime: bool) -> tuple[Frame, ...]:
     """
     frames = [frame for frame in frames if frame.function != "runtime.goexit" and frame != _NO_ADDRESS]
     if hide_runtime:
-        frames = list(itertools.dropwhile(_is_runtime, frames)) or frames
+        return tuple(without_runtime_leaf(frames)) or (grammar.UNKNOWN_FRAME,)
     return tuple(frames) or (grammar.UNKNOWN_FRAME,)
-
-
-def _is_runtime(frame: Frame) -> bool:
-    return frame.function.startswith(("runtime.", "internal/runtime/"))
 
 
 def _without_type_arguments(name: bytes) -> bytes:

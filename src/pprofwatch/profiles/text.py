@@ -6,7 +6,7 @@ megabytes of log a second; :func:`render_text` writes what both read, for deltas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pprofwatch.errors import ProfileError
@@ -44,11 +44,13 @@ class Counts:
     ``by_stack`` counts goroutines or threads; live objects of a heap profile, scaled from the sample to the whole heap;
     contentions of a block or mutex profile. Stacks without any are left out. ``total`` is the number in the profile's
     first line: goroutines or threads; *sampled* live objects; 0 for block and mutex, whose header has none.
+    ``bytes_by_stack`` is the scaled size of a heap profile's live objects, and empty for the others.
     """
 
     kind: str
     total: int
     by_stack: dict[Stack, int]
+    bytes_by_stack: dict[Stack, int] = field(default_factory=dict)
 
 
 class CountsParser:
@@ -72,18 +74,21 @@ class CountsParser:
             ProfileError: the body is something else, cut short or damaged.
         """
         header = grammar.read_header(body)
-        period = header.period if header.kind == "heap" else 0
+        is_heap = header.kind == "heap"
         by_stack: dict[Stack, int] = {}
+        bytes_by_stack: dict[Stack, int] = {}
         total = 0
         for values, _, stack in _read_records(body, header, self._stacks):
             count = values[0]
             total += count
-            if period:
-                count, _ = scale_heap(count, values[1], period)
+            if is_heap:
+                count, size = scale_heap(count, values[1], header.period)
+                if size:
+                    bytes_by_stack[stack] = bytes_by_stack.get(stack, 0) + size
             if count:
                 by_stack[stack] = by_stack.get(stack, 0) + count
         header.check(total)
-        return Counts(header.kind, header.total or 0, by_stack)
+        return Counts(header.kind, header.total or 0, by_stack, bytes_by_stack)
 
 
 class _Stacks:
