@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pprofwatch.leaks.severity import Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +56,8 @@ class TargetConfig:
     """A file with ``user:password``, read before each request."""
     ca_file: Path | None = None
     insecure: bool = False
+    implied: tuple[ProfileRequest, ...] = ()
+    """What the leak detector needs beside what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,52 @@ class LeakConfig:
     window: float = 30 * 60.0
     min_count: int = 10
     repeat: float = 3600.0
+    max_goroutines: int = 0
+    """A total that must not be reached: what heads for it within the hour is told at once. 0: there is none."""
+    evidence_max_goroutines: int = 10_000
+    """With more goroutines than this, a target is not asked for ``goroutine?debug=2``, which stops its world."""
+    goroutineleak_every: float = 3600.0
+    """Seconds between polls of the goroutineleak profile where nothing is suspected; 0: none."""
+
+
+SinkType = Literal["webhook", "alertmanager", "command", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConfig:
+    """Where incidents are told. Two equal ones need no restart on reload; unused fields keep their defaults.
+
+    ``name`` is unique among the sinks and stands for this one in messages and on disk. ``url`` is a secret, whole (in
+    some, the path is the token), without the ``user:password`` that is in ``basic_auth``; ``address`` is what may be
+    shown of it.
+    """
+
+    type: SinkType
+    name: str
+    min_severity: Severity = Severity.STUCK
+    """What is less bad is not told there."""
+    timeout: float = 10.0
+    """Seconds that telling it one event may take."""
+    url: Secret = field(default_factory=lambda: Secret(""))
+    address: str = ""
+    headers: tuple[tuple[str, Secret], ...] = ()
+    bearer_token_file: Path | None = None
+    basic_auth: Secret | None = None
+    basic_auth_file: Path | None = None
+    ca_file: Path | None = None
+    format: str = "json"
+    labels: tuple[tuple[str, str], ...] = ()
+    resend: float = 60.0
+    """Seconds after which what is still open is sent again."""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of it."""
+    """All of it. ``log_format`` is that of stderr: ``text`` or ``json``."""
 
     targets: tuple[TargetConfig, ...]
     logs: LogConfig
     leaks: LeakConfig = field(default_factory=LeakConfig)
+    sinks: tuple[SinkConfig, ...] = (SinkConfig("stderr", "stderr"),)
+    log_format: str = "text"

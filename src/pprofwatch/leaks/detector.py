@@ -7,23 +7,37 @@ depends on nothing that comes later, so that a log replayed gives what the daemo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.culprit import culprit, enclosing, is_users, origin
+from pprofwatch.leaks.limit import heads_for
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY, STRIDE, Series
+from pprofwatch.leaks.severity import Severity
+from pprofwatch.leaks.suspicion import find_growth, find_suspect
 from pprofwatch.leaks.verdict import RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from pprofwatch.leaks.evidence import Evidence
+    from pprofwatch.leaks.trend import Run
     from pprofwatch.model import Frame, Stack
 
 #: Stacks remembered a profile; beyond it, stacks that have gone are forgotten first, and new ones not taken.
 MAX_STACKS = 20_000
+#: Suspects at a time: those that grew most.
+MAX_SUSPECTS = 20
 # A leak is over when this share of its growth is gone again.
 SHRUNK = 0.75
 # A group's growth is one stack's own when it explains this share of it.
 MOST_OF_IT = 0.8
+# So much of a leak's growth must be proven for all of it to count as proven.
+PROVEN_SHARE = 0.5
+# Goroutines that a leak's first block may have at most for them to be few.
+FEW_AT_FIRST = 2
+# The normal distribution's quantile for 95 %.
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +46,12 @@ class Leak:
 
     Times are Unix seconds, counts goroutines (or whatever the profile counts). ``detected_at`` is the time of the
     entry at which it could first be told; ``since`` is when the growth began, to a block. ``also`` are stacks that
-    grow with it and are counted as the same bug.
+    grow with it and are counted as the same bug. ``dispersion`` is how many come at a time, about. ``scale`` is how
+    many of them stand behind one that the detector has counted: 1, but for heap's samples.
     """
 
     stack: Stack
-    severity: str
+    severity: Severity
     detected_at: float
     since: float
     time: float
@@ -45,11 +60,20 @@ class Leak:
     total_from: int
     total_to: int
     also: tuple[Stack, ...] = ()
+    dispersion: float = 1.0
+    scale: float = 1.0
+    evidence: Evidence | None = None
 
     @property
     def per_hour(self) -> float:
         """The mean rate since it began."""
         return (self.count_to - self.count_from) / max(self.time - self.since, 1e-3) * 3600
+
+    @property
+    def per_hour_error(self) -> float:
+        """Half the width of the rate's 95 % interval, were the goroutines (or what it is) lost at random."""
+        events = max(0, self.count_to - self.count_from) / self.scale * self.dispersion
+        return _NORMAL_95 * sqrt(events) * self.scale / max(self.time - self.since, 1e-3) * 3600
 
     @property
     def culprit(self) -> Frame:
@@ -59,11 +83,12 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """News about a leak: it was found, or (``over``) its count has shrunk back from ``peak``."""
+    """News about a leak: it was found, or (``over``) its count has shrunk back from ``peak``; and in which profile."""
 
     leak: Leak
     over: bool = False
     peak: int = 0
+    profile: str = "goroutine"
 
 
 @dataclass(slots=True)
@@ -77,26 +102,43 @@ class _Group:
 
 @dataclass(slots=True)
 class _Active:
-    """A leak that goes on; ``series`` is None until a poll shows again what its stack counts."""
+    """A leak that goes on; ``series`` is None until a poll shows again what its stack counts.
+
+    ``proven`` is how many the goroutineleak profile listed last, for a leak that only this profile has shown.
+    """
 
     leak: Leak
     series: Series | None
     growth: int
     stacks: set[Stack]
     grouped: bool
+    proven: int | None = None
 
     @property
     def count(self) -> int:
-        return self.leak.count_to if self.series is None else self.series.last
+        count = self.leak.count_to if self.series is None else self.series.last
+        return count if self.proven is None else min(count, self.proven)
+
+    def raise_to(self, severity: Severity) -> None:
+        """Make it at least so severe."""
+        if severity.rank > self.leak.severity.rank:
+            self.leak = replace(self.leak, severity=severity)
 
 
 class Detector:
     """Finds leaks in one profile of one target."""
 
-    def __init__(self, window: float = 1800.0, min_count: int = 10) -> None:
-        """``window``: seconds for which growth must last; ``min_count``: the least growth that is worth an alert."""
+    def __init__(self, window: float = 1800.0, min_count: int = 10, max_total: int = 0) -> None:
+        """Begin without a past.
+
+        Args:
+            window: Seconds for which growth must last.
+            min_count: The least growth that is worth an alert.
+            max_total: A total that must not be reached; 0: there is none.
+        """
         self._block_seconds = window / BLOCKS_PER_WINDOW
         self._min_count = min_count
+        self._max_total = max_total
         self._block: int | None = None
         self._time = 0.0
         self._lag = 0.0
@@ -105,6 +147,7 @@ class Detector:
         self._groups: dict[str, _Group] = {}
         self._total = Series(0, from_zero=False)
         self._active: list[_Active] = []
+        self._suspects: dict[Stack, Run] = {}
 
     def observe(self, time: float, counts: Mapping[Stack, int]) -> list[Finding]:
         """Take a poll: how often each stack was there at a time (Unix seconds). Returns what is news about leaks."""
@@ -120,12 +163,38 @@ class Detector:
             return []
         self._close_block()
         self._block = block
-        return self._over(time) + self._found(time)
+        findings = self._over(time) + self._found(time)
+        self._suspects = self._find_suspects()
+        return findings
+
+    def prove(self, time: float, proven: Mapping[Stack, int]) -> list[Finding]:
+        """Take what the goroutineleak profile lists at a time: how many of each stack can never run again."""
+        freed = [active for active in self._active if active.proven is not None and not _listed(active, proven)]
+        findings = [self._end(active, time) for active in freed]
+        fresh = []
+        for stack, count in proven.items():
+            if not any(stack in active.stacks for active in self._active):
+                fresh.append(self._proven(time, stack, count))
+        found = self._merge(fresh)
+        for active in self._active:
+            self._take_proof(active, _listed(active, proven))
+        return findings + [Finding(self._present(active, time)) for active in found]
+
+    def confirm(self, stack: Stack) -> None:
+        """What is told of a leak's stack elsewhere proves it: its goroutines are still the same ones, waiting."""
+        for active in self._active:
+            if active.leak.stack == stack:
+                active.raise_to(Severity.PROVEN)
 
     @property
     def leaks(self) -> list[Leak]:
         """The leaks that go on, with their present numbers."""
         return [self._present(active, self._time) for active in self._active]
+
+    @property
+    def suspected(self) -> list[Leak]:
+        """The stacks that grew when the latest block closed and may be found to leak; what grew most comes first."""
+        return [self._suspected(stack, run) for stack, run in self._suspects.items()]
 
     def resume(self, leaks: Iterable[Leak]) -> None:
         """Go on with leaks that were found before a restart of the daemon, after its logs were replayed.
@@ -135,7 +204,8 @@ class Detector:
         for leak in leaks:
             stacks = {leak.stack, *leak.also}
             grouped = any(origin(stack) == origin(leak.stack) for stack in leak.also)
-            found = _Active(leak, None, leak.count_to - leak.count_from, stacks, grouped)
+            proven = leak.count_to if leak.severity is Severity.STUCK else None
+            found = _Active(leak, None, leak.count_to - leak.count_from, stacks, grouped, proven)
             known = next((active for active in self._active if self._same_bug(found, active)), None)
             if known is None:
                 self._active.append(found)
@@ -154,6 +224,10 @@ class Detector:
         block = int((time + self._lag) // self._block_seconds)
         return block if self._block is None else max(block, self._block)
 
+    def _in_block(self, time: float) -> float:
+        """Seconds since the present block began."""
+        return max(0.0, time + self._lag - (self._block or 0) * self._block_seconds)
+
     def _set_back(self, seconds: float) -> None:
         """The clock was set back: what happened before, happened earlier by the new one."""
         self._lag += seconds
@@ -165,6 +239,7 @@ class Detector:
         self._series.clear()
         self._group_of.clear()
         self._groups.clear()
+        self._suspects.clear()
         self._total = Series(0, from_zero=False)
         self._block = None
         for active in self._active:
@@ -246,21 +321,31 @@ class Detector:
     def _over(self, time: float) -> list[Finding]:
         findings = []
         for active in list(self._active):
+            if active.proven is not None:
+                if active.count <= (1 - SHRUNK) * active.proven:
+                    findings.append(self._end(active, time))
+                continue
             growth = active.count - active.leak.count_from
             active.growth = max(active.growth, growth)
             if growth <= (1 - SHRUNK) * active.growth:
-                self._active.remove(active)
-                # Its rise and fall were no healthy swing: should it grow again, nothing speaks for it.
-                for series in (active.series, *(self._series.get(stack) for stack in active.stacks)):
-                    if series is not None:
-                        series.forget()
-                peak = active.leak.count_from + active.growth
-                findings.append(Finding(self._present(active, time), over=True, peak=peak))
+                findings.append(self._end(active, time))
         return findings
+
+    def _end(self, active: _Active, time: float) -> Finding:
+        self._active.remove(active)
+        # Its rise and fall were no healthy swing: should it grow again, nothing speaks for it.
+        for series in (active.series, *(self._series.get(stack) for stack in active.stacks)):
+            if series is not None:
+                series.forget()
+        peak = active.leak.count_from + active.growth if active.proven is None else active.proven
+        return Finding(self._present(active, time), over=True, peak=peak)
 
     def _found(self, time: float) -> list[Finding]:
         """The leaks that the block just closed gives away, the same bug's stacks together."""
-        fresh = self._fresh(time)
+        return [Finding(self._present(active, time)) for active in self._merge(self._fresh(time))]
+
+    def _merge(self, fresh: list[_Active]) -> list[_Active]:
+        """Take up what was found, the same bug's stacks together, and return what was not known."""
         fresh.sort(key=lambda active: (not is_users(active.leak.stack), -active.count))
         found: list[_Active] = []
         for active in fresh:
@@ -268,12 +353,59 @@ class Detector:
             if known is None:
                 self._active.append(active)
                 found.append(active)
-            elif active.grouped:
+                continue
+            if known.proven is not None and active.proven is None:
+                self._grows_after_all(known, active)
+            known.raise_to(active.leak.severity)
+            if active.grouped:
                 # Others of the same origin may be bugs of their own, and will show as such.
                 known.stacks |= {stack for stack in active.stacks if _place(stack) == _place(known.leak.stack)}
             else:
                 known.stacks |= active.stacks
-        return [Finding(self._present(active, time)) for active in found]
+        return found
+
+    def _grows_after_all(self, known: _Active, growing: _Active) -> None:
+        """What was only known to be stuck grows: from now on its growth is what counts."""
+        is_proven = (known.proven or 0) >= PROVEN_SHARE * growing.growth
+        leak = replace(growing.leak, stack=known.leak.stack, detected_at=known.leak.detected_at)
+        known.leak = replace(leak, severity=Severity.PROVEN if is_proven else known.leak.severity)
+        known.series, known.growth, known.proven = growing.series, growing.growth, None
+
+    def _proven(self, time: float, stack: Stack, count: int) -> _Active:
+        """A stack of which so many can never run again: proven to leak if it grows, stuck otherwise."""
+        series = self._series.get(stack)
+        run = None if series is None else find_growth(series, self._min_count)
+        if series is not None and run is not None and count >= PROVEN_SHARE * run.growth:
+            active = self._activate(time, [stack], series, Growth(run), grouped=False)
+            active.raise_to(Severity.PROVEN)
+            return active
+        total = self._total.last
+        leak = Leak(stack, Severity.STUCK, time, time, time, count, count, total, total)
+        return _Active(leak, series, 0, {stack}, grouped=False, proven=count)
+
+    def _suspected(self, stack: Stack, run: Run) -> Leak:
+        active = self._activate(self._time, [stack], self._series[stack], Growth(run), grouped=False)
+        return replace(active.leak, severity=Severity.SUSPECTED)
+
+    def _take_proof(self, active: _Active, count: int) -> None:
+        if active.proven is None:
+            if count and count >= PROVEN_SHARE * (active.count - active.leak.count_from):
+                active.raise_to(Severity.PROVEN)
+            return
+        active.proven = count
+        if count - active.leak.count_from >= self._min_count:
+            active.raise_to(Severity.PROVEN)
+
+    def _find_suspects(self) -> dict[Stack, Run]:
+        """The stacks that grow as the block closes, and are no leaks yet."""
+        known = {stack for active in self._active for stack in active.stacks}
+        runs = {
+            stack: run
+            for stack, series in self._series.items()
+            if stack not in known and (run := find_suspect(series, self._min_count)) is not None
+        }
+        most = sorted(runs, key=lambda stack: -runs[stack].growth)[:MAX_SUSPECTS]
+        return {stack: runs[stack] for stack in most}
 
     def _fresh(self, time: float) -> list[_Active]:
         """What grows without bound now: stacks, and groups whose growth no single one of their stacks explains."""
@@ -295,8 +427,13 @@ class Detector:
     def _judge(self, series: Series) -> Growth | None:
         if series.last < self._min_count:
             return None
-        if len(series.blocks) < STRIDE * int(STEADY_BLOCKS) and series.last < RUNAWAY_GROWTH:
+        is_young = len(series.blocks) < STRIDE * int(STEADY_BLOCKS)
+        if is_young and series.last < RUNAWAY_GROWTH and not self._max_total:
             return None
+        if self._max_total:
+            run = heads_for(series, self._total, self._max_total, self._block_seconds)
+            if run is not None:
+                return Growth(run, runaway=True)
         return judge(
             series,
             total=self._total,
@@ -309,10 +446,12 @@ class Detector:
         run = growth.run
         begin = len(self._total.blocks) // STRIDE - len(run.steps)
         total_from = self._total.floors[max(0, begin)]
-        since = time - (run.length - 0.5) * self._block_seconds
+        # The first of few came some time in its block, and not at its begin.
+        length = run.length - 0.5 if run.steps[0] <= FEW_AT_FIRST else run.length
+        since = time - self._in_block(time) - length * self._block_seconds
         leak = Leak(
             stack=stacks[0],
-            severity="runaway" if growth.runaway else "leak",
+            severity=Severity.RUNAWAY if growth.runaway else Severity.LEAK,
             detected_at=time,
             since=since,
             time=time,
@@ -320,6 +459,7 @@ class Detector:
             count_to=series.last,
             total_from=total_from,
             total_to=self._total.last,
+            dispersion=run.dispersion if len(run.steps) > 2 else 1.0,
         )
         return _Active(leak, series, run.growth, set(stacks), grouped)
 
@@ -341,6 +481,8 @@ class Detector:
             return True
         if _place(new.leak.stack) == _place(known.leak.stack):
             return True
+        if new.proven is not None or known.proven is not None:
+            return False
         together = abs(new.leak.since - known.leak.since) <= 5 * self._block_seconds
         ours, theirs = new.count - new.leak.count_from, known.count - known.leak.count_from
         return together and abs(ours - theirs) <= max(3, 0.15 * max(ours, theirs))
@@ -349,6 +491,11 @@ class Detector:
         """The leak with its numbers as they are now."""
         also = sorted(active.stacks - {active.leak.stack}, key=lambda stack: (not is_users(stack), stack.functions))
         return replace(active.leak, time=time, count_to=active.count, total_to=self._total.last, also=tuple(also))
+
+
+def _listed(active: _Active, proven: Mapping[Stack, int]) -> int:
+    """How many of a leak's goroutines the goroutineleak profile lists."""
+    return sum(proven.get(stack, 0) for stack in active.stacks)
 
 
 def _place(stack: Stack) -> tuple[str, str]:

@@ -24,9 +24,10 @@ class Series:
         blocks: Closed blocks, oldest first, flat: floor, peak, fall, floor, peak, fall …
         last: The latest count.
         quiet: How many closed blocks in a row were all zero.
+        rises_before: At how many polls of the latest closed block the count rose.
     """
 
-    __slots__ = ("_fall", "_floor", "_peak", "blocks", "last", "quiet")
+    __slots__ = ("_fall", "_floor", "_peak", "_rises", "blocks", "last", "quiet", "rises_before")
 
     def __init__(self, count: int, *, from_zero: bool) -> None:
         """Begin at ``count``; ``from_zero`` tells that the stack was looked for before, and was not there."""
@@ -36,6 +37,7 @@ class Series:
         self._floor = 0 if from_zero else count
         self._peak = count
         self._fall = 0
+        self._rises = self.rises_before = 0
 
     def copy(self) -> Series:
         """A series with the same past, to go its own way."""
@@ -51,6 +53,7 @@ class Series:
             return
         if count > last:
             self._peak = max(self._peak, count)
+            self._rises += 1
         else:
             self._fall += last - count
             self._floor = min(self._floor, count)
@@ -75,6 +78,7 @@ class Series:
         self.quiet = 0 if self._peak else self.quiet + 1
         self._floor = self._peak = self.last
         self._fall = 0
+        self.rises_before, self._rises = self._rises, 0
         if len(blocks) > STRIDE * (HISTORY + 10):
             del blocks[: len(blocks) - STRIDE * HISTORY]
 
