@@ -23,7 +23,10 @@ from pprofwatch.logs.reader import read_entries
 from pprofwatch.model import Entry, ProfileRequest, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from pprofwatch.model import Stack
+    from pprofwatch.profiles.dump import Dump
 
 GO = ProfileRequest("goroutine", every=0.05)
 
@@ -40,11 +43,16 @@ def descriptors() -> list[str]:
 
 
 class SpyWatch:
-    """Remembers what it was shown; fails where it is told to."""
+    """Remembers what it was shown; fails where it is told to. It suspects nothing."""
+
+    wants_evidence = wants_second_dump = has_news = False
+    total = 0
 
     def __init__(self, *, fails: bool = False) -> None:
         self.seen: list[Entry] = []
-        self.replays = 0
+        self.replays = self.asked = self.noted = 0
+        self.reasons: list[tuple[float, Mapping[Stack, str]]] = []
+        self.dumps: list[tuple[float, Dump]] = []
         self.fails = fails
 
     def replay(self) -> None:
@@ -54,6 +62,18 @@ class SpyWatch:
         self.seen.append(entry)
         if self.fails:
             raise RuntimeError("detector broke")
+
+    def begin_evidence(self) -> None:
+        self.asked += 1
+
+    def take_reasons(self, time: float, reasons: Mapping[Stack, str]) -> None:
+        self.reasons.append((time, reasons))
+
+    def take_dump(self, time: float, dump: Dump) -> None:
+        self.dumps.append((time, dump))
+
+    def note(self) -> None:
+        self.noted += 1
 
 
 @dataclasses.dataclass

@@ -97,11 +97,19 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ProfileRequest:
-    """A profile to poll: its name, for how many seconds (0: an instant), and how often (seconds)."""
+    """A profile to ask a target for.
+
+    ``seconds`` is how long it is measured (0: an instant), ``every`` how often it is polled, in seconds (0: only when
+    there is need). One that is ``implied`` was not asked for by the user: that the target lacks it is no news.
+    ``debug`` is Go's parameter for profiles of an instant: 1 is text, 0 protobuf, 2 (``goroutine`` alone) the text of
+    each goroutine; only the first of them goes to a log.
+    """
 
     name: str
     seconds: int = 0
     every: float = 10.0
+    implied: bool = False
+    debug: int = 1
 
     @property
     def log_name(self) -> str:

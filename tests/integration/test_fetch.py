@@ -60,6 +60,13 @@ async def test_what_takes_seconds_is_asked_for_with_seconds_alone(name: str, tmp
     assert server.requests[0].target == f"/debug/pprof/{name}?seconds=3"
 
 
+@pytest.mark.parametrize("debug", [0, 2])
+async def test_evidence_is_asked_for_with_its_debug_parameter(debug: int, tmp_path: Path) -> None:
+    async with serve(answer(b"")) as server, fetcher_for(server.address, tmp_path) as fetcher:
+        await fetcher.fetch(ProfileRequest("goroutine", debug=debug))
+    assert server.requests[0].target == f"/debug/pprof/goroutine?debug={debug}"
+
+
 async def test_a_real_go_server(go_server: StartGoServer, tmp_path: Path) -> None:
     async with fetcher_for(go_server().address, tmp_path) as fetcher:
         for _ in range(3):

@@ -117,6 +117,37 @@ def test_a_level_in_place_of_a_delta_is_an_error() -> None:
         judge(ProfileRequest("goroutine", 2), Answer(200, delta([1]), took=0.004))
 
 
+DUMP = b"goroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1d\n"
+PROTOBUF = delta([3])
+
+
+@pytest.mark.parametrize(("debug", "body"), [(0, PROTOBUF), (2, DUMP), (2, DUMP[:30])], ids=["protobuf", "dump", "cut"])
+def test_evidence_is_kept_as_it_came(debug: int, body: bytes) -> None:
+    assert judge(ProfileRequest("goroutine", debug=debug), Answer(200, body)) == body
+
+
+@pytest.mark.parametrize(
+    ("debug", "status", "body", "expected"),
+    [
+        (0, 200, PROTOBUF[:-9], "answered a damaged profile: its compressed data stops early, after [0-9]+ bytes.*"),
+        (0, 200, GOROUTINE, "answered something that is not a goroutine profile: goroutine profile: total 3"),
+        (2, 200, PROTOBUF, "answered something that is not a goroutine profile: .*"),
+        (2, 200, b"<html>", "answered HTML, not a profile .*"),
+        (2, 404, b"no such page", "has no goroutine profile"),
+        (2, 500, b"no", "answered 500 Internal Server Error: no"),
+    ],
+    ids=["cut short", "text for protobuf", "protobuf for text", "html", "missing", "refused"],
+)
+def test_what_is_no_evidence_is_an_error(debug: int, status: int, body: bytes, expected: str) -> None:
+    with pytest.raises(FetchError, match=f"^{expected}$"):
+        judge(ProfileRequest("goroutine", debug=debug), Answer(status, body))
+
+
+def test_evidence_that_would_fill_the_memory_is_an_error() -> None:
+    with pytest.raises(FetchError, match="larger than 100000 bytes once decompressed"):
+        judge(ProfileRequest("goroutine", debug=0), Answer(200, gzip.compress(bytes(1 << 20))), max_bytes=100_000)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><title>Hi</title>", b"\n <html>", b"\xef\xbb\xbf hello"])
 def test_html_is_named_for_what_it_is(name: str, body: bytes) -> None:

@@ -80,6 +80,13 @@ def test_a_missing_profile_is_said_once_until_it_was_there() -> None:
     assert len(health.failed("goroutineleak", missing, 9000.0)) == 1
 
 
+def test_that_what_nobody_asked_for_is_missing_is_no_news() -> None:
+    health = Health("host:1")
+    missing = ProfileMissingError("has no goroutineleak profile")
+    assert health.failed("goroutineleak", missing, 0.0, implied=True) == []
+    assert len(health.failed("goroutineleak", FetchError("no answer within 5s"), 1.0, implied=True)) == 1
+
+
 def test_a_busy_profiler_is_not_worth_a_line() -> None:
     assert Health("host:1").failed("profile", ProfileBusyError("already in use"), 0.0) == []
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from logmaker import START
 from pprofwatch.logs.files import StoredFile, stored_files
-from pprofwatch.logs.names import binary_name, closed_name, live_name
+from pprofwatch.logs.names import binary_name, closed_name, evidence_name, live_name
 from pprofwatch.logs.retention import apply_retention, plan
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def test_files_that_are_not_ours_are_neither_counted_nor_removed(tmp_path: Path)
     for folder in (target / "profile", target / "incidents", outside / "app_2"):
         folder.mkdir(parents=True)
     ours = ["goroutine-20200101T000000Z.log.zst", "heap-20200101T000000Z-2.log", "profile/20200101T000000Z.pb.gz"]
+    ours += ["incidents/20200101T000000Z-3fa9c1d2/goroutine-20200101T000000Z.txt"]
     not_ours = [
         "goroutine.log",
         "notes.txt",
@@ -99,14 +100,27 @@ def test_files_that_are_not_ours_are_neither_counted_nor_removed(tmp_path: Path)
         "profile/20200101T000000Z.trace",
         "profile/cpu.pb.gz",
         "incidents/20200101T000000Z.pb.gz",
+        "incidents/incidents.log",
+        "incidents/delivered.json",
+        "incidents/goroutine-20200101T000000Z.txt",
+        "incidents/20200101T000000Z-3fa9c1d2/notes.txt",
+        "incidents/20200101T000000Z-3fa9c1d2/goroutine-20200101T000000Z.log",
+        "incidents/20200101T000000Z-3fa9c1d2/heap-20200101T000000Z.txt",
+        "incidents/20200101T000000Z-3fa9c1d2/goroutineleak-20200101T000000Z.pb.gz",
+        "incidents/20200101T000000Z-3FA9C1D2/goroutine-20200101T000000Z.txt",
+        "incidents/20200101T000000Z/goroutine-20200101T000000Z.txt",
+        "incidents/.suspected/goroutine-20200101T000000Z.txt",
     ]
     for name in ours + not_ours:
+        (target / name).parent.mkdir(exist_ok=True)
         (target / name).write_bytes(b"x" * 100)
     victim = outside / "app_2" / "goroutine-20200101T000000Z.log"
     victim.write_bytes(b"x")
     (target.parent / "goroutine-20200101T000000Z.log").write_bytes(b"beside the targets' folders")
     (target.parent / "app_2").symlink_to(outside / "app_2")
     (target / "goroutine-20200102T000000Z.log").symlink_to(victim)
+    (outside / "goroutine-20200101T000000Z.txt").write_bytes(b"x")
+    (target / "incidents" / "20200102T000000Z-3fa9c1d2").symlink_to(outside)
     (target / "goroutine-20200103T000000Z.log").mkdir()
     os.mkfifo(target / "goroutine-20200104T000000Z.log")
     before = set(tmp_path.rglob("*"))
@@ -142,3 +156,46 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     errors: list[LogError] = []
     apply_retention(tmp_path / "missing", now=START, keep_size=0, keep_age=0, rotate_age=DAY, on_error=errors.append)
     assert [str(error) for error in errors] == [f"{tmp_path}/missing: cannot read: No such file or directory"]
+
+
+INCIDENT = "20261122T134953Z-{:08x}"
+
+
+def keep(target: Path, incident: str, *days: float, size: int = 100) -> Path:
+    folder = target / "incidents" / incident
+    folder.mkdir(parents=True, exist_ok=True)
+    for day in days:
+        (folder / evidence_name("goroutine.txt", START + day * DAY)).write_bytes(bytes(size))
+    return folder
+
+
+def test_evidence_counts_and_goes_with_its_folder_when_it_is_old(tmp_path: Path) -> None:
+    old = keep(tmp_path / "app_1", INCIDENT.format(1), 0, 1)
+    young = keep(tmp_path / "app_1", INCIDENT.format(2), 9)
+    apply_retention(
+        tmp_path, now=START + 12 * DAY, keep_size=10**9, keep_age=10 * DAY, rotate_age=DAY, on_error=unexpected
+    )
+    assert not old.exists()
+    assert young.is_dir()
+    (tmp_path / "app_1" / closed_name("goroutine", START + 10 * DAY)).write_bytes(bytes(100))
+    gone = apply_retention(
+        tmp_path, now=START + 12 * DAY, keep_size=100, keep_age=10 * DAY, rotate_age=DAY, on_error=unexpected
+    )
+    assert [file.path.parent for file in gone] == [young]
+
+
+def test_the_newest_hundred_incidents_of_a_target_keep_their_evidence(tmp_path: Path) -> None:
+    incidents = [keep(tmp_path / "app_1", f"202611{number:02}T000000Z-3fa9c1d2", number) for number in range(1, 31)]
+    incidents += [
+        keep(tmp_path / "app_1", f"202612{number:02}T000000Z-{n:08x}", 30 + number)
+        for number in range(1, 31)
+        for n in range(3)
+    ]
+    other = keep(tmp_path / "app_2", "20200101T000000Z-3fa9c1d2", 0)
+    apply_retention(tmp_path, now=START, keep_size=10**9, keep_age=90 * DAY, rotate_age=DAY, on_error=unexpected)
+    assert [folder.exists() for folder in incidents] == [False] * 20 + [True] * 100
+    assert other.exists()
+
+
+def unexpected(error: LogError) -> None:
+    pytest.fail(str(error))

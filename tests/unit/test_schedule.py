@@ -56,6 +56,10 @@ def test_after_a_sleep_of_ten_intervals_one_poll_is_made_late_and_the_rest_are_c
     assert ticks.next(113.1) == 120.0
 
 
+def test_without_an_interval_there_is_no_tick() -> None:
+    assert Ticks(first=100.0, every=0.0).next(200.0) == float("inf")
+
+
 def test_a_timer_that_fires_early_does_not_lose_or_repeat_a_tick() -> None:
     ticks = Ticks(first=0.0, every=10.0)
     for number in range(50):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 #: Decoded bytes of one answer, where the configuration does not say otherwise.
 MAX_BODY = 64 << 20
-#: The most messages in a decoded delta: a goroutine delta of 10,000 stacks of 100 frames has a tenth of it.
-_MAX_ITEMS = 1_000_000
+#: The most messages in a decoded protobuf: a goroutine delta of 10,000 stacks of 100 frames has a tenth of it.
+MAX_ITEMS = 1_000_000
 #: Go's profiles shrink to a tenth when they are compressed; what grows by more than this is made to fill our memory.
 _MOST_GROWTH = 50
 _LEAST_LIMIT = 1 << 20
@@ -37,6 +37,7 @@ _TEXT_STARTS = {
     "block": b"--- contention:\n",
     "mutex": b"--- mutex:\n",
 }
+_DUMP_START = b"goroutine "
 _BINARY_STARTS = {"profile": _GZIP, "trace": b"go 1."}
 #: No profile needs more bytes to be told from other things by ``begins_right``.
 LONGEST_START = max(map(len, _TEXT_STARTS.values()))
@@ -64,7 +65,9 @@ def begins_right(request: ProfileRequest, beginning: bytes) -> bool:
 
 
 def judge(request: ProfileRequest, answer: Answer, *, max_bytes: int = MAX_BODY) -> bytes:
-    """The body to log: text for a text profile (a delta is rendered as Go would), else the bytes as they came.
+    """The body to keep: text for a text profile (a delta is rendered as Go would), else the bytes as they came.
+
+    How much of a ``debug=2`` text came, its parser tells: Go itself stops writing it at 64 MiB.
 
     Args:
         request: What was asked for.
@@ -87,7 +90,10 @@ def judge(request: ProfileRequest, answer: Answer, *, max_bytes: int = MAX_BODY)
             return answer.body
         if request.seconds:
             return _render_delta(request, answer, max_bytes)
-        _check_text(request.name, answer.body)
+        if request.debug == 0:
+            _check_binary(request.name, answer.body, max_bytes)
+        elif request.debug == 1:
+            _check_text(request.name, answer.body)
     except ProfileError as error:
         raise FetchError(f"answered a damaged profile: {error}") from None
     return answer.body
@@ -103,13 +109,16 @@ def shown(text: bytes, most: int = 120) -> str:
 def _expected_start(request: ProfileRequest) -> bytes:
     if request.name in BINARY_PROFILES:
         return _BINARY_STARTS[request.name]
-    return _GZIP if request.seconds else _TEXT_STARTS[request.name]
+    if request.seconds or request.debug == 0:
+        return _GZIP
+    return _TEXT_STARTS[request.name] if request.debug == 1 else _DUMP_START
 
 
 def _refusal(request: ProfileRequest, answer: Answer) -> FetchError:
     """What a status other than 200 means."""
     said = shown(answer.body)
-    if answer.status == http.HTTPStatus.NOT_FOUND and (answer.is_pprof or request.name != "goroutine"):
+    is_known = request.name == "goroutine" and request.debug == 1  # any Go server has it
+    if answer.status == http.HTTPStatus.NOT_FOUND and (answer.is_pprof or not is_known):
         hint = " (Go 1.27 has it, 1.26 with GOEXPERIMENT=goroutineleakprofile)" * (request.name == "goroutineleak")
         return ProfileMissingError(f"has no {request.name} profile{hint}")
     if "already in use" in said or "already enabled" in said:
@@ -193,5 +202,5 @@ def _render_delta(request: ProfileRequest, answer: Answer, max_bytes: int) -> by
     from pprofwatch.profiles.proto import decode_proto, to_profile  # noqa: PLC0415
     from pprofwatch.profiles.text import render_text  # noqa: PLC0415
 
-    decoded = decode_proto(answer.body, max_bytes=max_bytes, max_items=_MAX_ITEMS)
+    decoded = decode_proto(answer.body, max_bytes=max_bytes, max_items=MAX_ITEMS)
     return render_text(to_profile(decoded, request.name), max_bytes=max_bytes)

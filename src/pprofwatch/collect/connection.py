@@ -1,4 +1,4 @@
-"""An HTTP/1.1 connection to a target: the one file that talks HTTP, so that the client can be exchanged here alone.
+"""An HTTP/1.1 connection to a target or a sink: the one file that talks HTTP, to be exchanged here alone.
 
 HTTP itself is h11's, the state machine inside httpx. The rest of httpx is left out: it would take half of a poll's CPU
 time, for redirects, cookies, proxies, decoding and a pool, none of which is wanted here.
@@ -51,16 +51,20 @@ class NotHttpError(FetchError):
 
 
 class Request:
-    """A GET request, checked and ready to be sent any number of times."""
+    """A request, checked and ready to be sent any number of times: a GET, or a POST where it has a body."""
 
-    def __init__(self, path: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, path: bytes, headers: list[tuple[bytes, bytes]], body: bytes | None = None) -> None:
         """Check it.
 
         Raises:
             FetchError: A header can't be sent.
         """
         with contextlib.suppress(h11.LocalProtocolError):
-            self.event = h11.Request(method=b"GET", target=path, headers=headers)
+            method, length = b"GET", []
+            if body is not None:
+                method, length = b"POST", [(b"Content-Length", b"%d" % len(body))]
+            self.event = h11.Request(method=method, target=path, headers=[*headers, *length])
+            self.body = body or b""
             return
         # Raised here, for h11's error, of which this must not remind anyone, holds the header's value.
         raise FetchError("a header configured for it has characters that HTTP does not allow")
@@ -88,10 +92,12 @@ class Connection:
             BrokenConnectionError: The other side closed the connection instead.
             FetchError: It does not speak HTTP, or too much of it.
         """
-        data = self._http.send(request.event)
+        data = self._http.send(request.event) or b""
+        if request.body:
+            data += self._http.send(h11.Data(request.body)) or b""
         self._http.send(h11.EndOfMessage())
         with contextlib.suppress(anyio.BrokenResourceError):  # what is refused may have been answered first
-            await self._stream.send(data or b"")
+            await self._stream.send(data)
         answer = await self._receive_head()
         found = dict(answer.headers)
         self._received = self._pieces = 0

@@ -1,4 +1,4 @@
-"""The headers that a target is asked with. What they hold never leaves this file but for the target."""
+"""The headers that a target is asked with, or a sink told. What they hold never leaves this file but for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pprofwatch.errors import FetchError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pprofwatch.config.settings import TargetConfig
+    from pprofwatch.config.settings import SinkConfig, TargetConfig
 
 #: The most bytes of a file with a token or a password.
 _MOST_SECRET = 64 << 10
@@ -24,7 +24,7 @@ _HIDDEN = b"***"
 class Credentials:
     """Makes a target's request headers, and hides the secrets in them from what it answers."""
 
-    def __init__(self, config: TargetConfig, host: str) -> None:
+    def __init__(self, config: TargetConfig | SinkConfig, host: str) -> None:
         given = [(name.encode(), value.reveal().encode()) for name, value in config.headers]
         self._secrets = [value for _, value in given]
         self._file_secrets: list[bytes] = []

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -25,7 +25,7 @@ from pprofwatch.logs.folder import LogFolder
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -46,8 +46,8 @@ _LAST_SYNC = 1.2
 _READY_AT_LAST = 10.0
 #: Seconds between two lines for ``systemctl status``.
 _STATUS_INTERVAL = 10.0
-#: Descriptors that a target may need: three logs, two connections, a file while something is stored; and the rest.
-_DESCRIPTORS = 6
+#: Descriptors that a target may need: five logs, three connections, a file while something is stored; and the rest.
+_DESCRIPTORS = 9
 _OTHER_DESCRIPTORS = 64
 
 
@@ -71,6 +71,7 @@ class Daemon:
         say: Tells the user something. Called on the event loop's thread only.
         make_watch: Makes what looks at a target's entries; called again for each target when the leak settings change.
         systemd: The service manager.
+        beside: Runs along with the polls, until it is cancelled at the end.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Daemon:
         say: Say,
         make_watch: MakeWatch,
         systemd: Systemd,
+        beside: Callable[[], Coroutine[Any, Any, None]] = anyio.sleep_forever,
     ) -> None:
         self._config = config
         self._reload = reload
@@ -89,6 +91,7 @@ class Daemon:
         self._say = say
         self._make_watch = make_watch
         self._systemd = systemd
+        self._beside = beside
         self._trouble = LogTrouble(say)
         self._janitor = Janitor(config.logs, clock.wall, self._trouble)
         self._running: dict[TargetConfig, _Running] = {}
@@ -118,6 +121,7 @@ class Daemon:
 
     async def _serve(self, shared: Shared) -> None:
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._beside)
             tasks.start_soon(self._janitor.run)
             tasks.start_soon(self._sync, shared)
             tasks.start_soon(self._tell_systemd, shared)
@@ -138,7 +142,7 @@ class Daemon:
 
     def _start(self, targets: Iterable[TargetConfig], tasks: TaskGroup, shared: Shared) -> None:
         for target in targets:
-            poller = Poller(target, self._config.logs, len(self._config.targets), shared)
+            poller = Poller(target, self._config.logs, self._config.leaks, len(self._config.targets), shared)
             running = self._running[target] = _Running(target, poller)
             tasks.start_soon(self._run, running)
 

@@ -263,5 +263,5 @@ class _Progress:
 
 def _query(request: ProfileRequest) -> bytes:
     # Both at once are refused, though every how-to combines them.
-    query = f"?seconds={request.seconds}" if request.seconds else "?debug=1"
+    query = f"?seconds={request.seconds}" if request.seconds else f"?debug={request.debug}"
     return request.name.encode() + query.encode()

@@ -51,17 +51,20 @@ class Health:
         """Whether no connection to the target can be made."""
         return _DOWN in self._troubles
 
-    def failed(self, profile: str, error: FetchError, now: float) -> list[tuple[int, str]]:
-        """Notes a poll that failed at ``now`` (seconds). Returns what to say, each with its priority."""
+    def failed(self, profile: str, error: FetchError, now: float, *, implied: bool = False) -> list[tuple[int, str]]:
+        """Notes a poll that failed at ``now`` (seconds). Returns what to say, each with its priority.
+
+        That the target lacks a profile is not said of one that is ``implied``: nobody asked for it.
+        """
         if isinstance(error, ProfileBusyError):
             return []
         if isinstance(error, ProfileMissingError):
-            if profile in self._missing:
+            if implied or profile in self._missing:
                 return []
             self._missing.add(profile)
             return [(NOTICE, f"{self._target} {error}: it is asked for again now and then")]
         is_down = isinstance(error, UnreachableError)
-        kind = _DOWN if is_down else _kind(profile, str(error))
+        kind = _DOWN if is_down else failure_kind(profile, error)
         self._leave_others(profile, kind, now)
         trouble = self._troubles.setdefault(kind, _Trouble(now, set()))
         is_new = not trouble.profiles
@@ -98,6 +101,6 @@ class Health:
                     self._end(other, now)
 
 
-def _kind(profile: str, error: str) -> str:
+def failure_kind(profile: str, error: Exception) -> str:
     """The error without what differs from poll to poll and from profile to profile: names, numbers, what is quoted."""
-    return _NUMBER.sub("", error.replace(profile, "").partition(":")[0])
+    return _NUMBER.sub("", str(error).replace(profile, "").partition(":")[0])

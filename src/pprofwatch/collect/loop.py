@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,19 +11,16 @@ import anyio.to_thread
 
 from pprofwatch.collect.answers import judge
 from pprofwatch.collect.aside import run_aside
-from pprofwatch.collect.health import ERROR, Health
+from pprofwatch.collect.health import ERROR
 from pprofwatch.collect.mistakes import describe_mistake
 from pprofwatch.errors import FetchError, LogError, ProfileBusyError, ProfileMissingError
 from pprofwatch.model import BINARY_PROFILES, Entry
 
 if TYPE_CHECKING:
     from pprofwatch.collect.answers import Answer
-    from pprofwatch.collect.fetch import Fetcher
-    from pprofwatch.collect.parts import Shared, Watch
+    from pprofwatch.collect.polled import PolledTarget
     from pprofwatch.collect.record import Record
     from pprofwatch.collect.schedule import Ticks
-    from pprofwatch.config.settings import TargetConfig
-    from pprofwatch.logs.target_folder import TargetFolder
     from pprofwatch.model import ProfileRequest
 
 #: Seconds until a profile that the target does not have is asked for again: doubled each time, up to the last.
@@ -39,18 +36,8 @@ _LATE = "the poll before took too long, or the daemon could not run"
 _OURS = "a mistake of ours"
 _MISSING = "the target does not have this profile"
 
-
-@dataclass(frozen=True, slots=True)
-class PolledTarget:
-    """What the loops of one target share. ``watching`` is held while its watch looks at an entry."""
-
-    config: TargetConfig
-    folder: TargetFolder
-    fetcher: Fetcher
-    watch: Watch
-    health: Health
-    shared: Shared
-    watching: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
+#: Takes an entry that has been logged.
+Keep = Callable[[Entry], Awaitable[None]]
 
 
 class ProfileLoop:
@@ -76,32 +63,48 @@ class ProfileLoop:
         self._pause = 0.0
         self._storing = f"store {polled.folder.path / request.name}"
         self._said: set[str] = set()
+        #: Held during a poll: the target is never asked twice at once for the same profile.
+        self._polling = anyio.Lock(fast_acquire=True)
 
     async def run(self) -> None:
-        """Polls until cancelled. A mistake of ours in one poll does not keep the next from being made."""
+        """Polls until cancelled."""
         while True:
-            await self._wait()
+            now = self._clock.monotonic()
+            await anyio.sleep(max(0.0, self._ticks.next(now) - now))
+            await self._poll_once(None)
+
+    async def poll_now(self, keep: Keep) -> None:
+        """Polls at once, or right after the poll that is under way; the ticks stay as they are.
+
+        Args:
+            keep: Is given the entry, if one came, before the watch sees it.
+        """
+        await self._poll_once(keep)
+
+    async def _poll_once(self, keep: Keep | None) -> None:
+        """A tick's poll, or one for who wants to ``keep`` it. A mistake of ours in it does not keep the next away."""
+        async with self._polling:
             try:
-                await self._tick()
+                if keep is None:
+                    self._skip(_LATE, self._ticks.begin(self._clock.monotonic()))
+                await self._poll_unless_missing(keep)
             except Exception as error:  # noqa: BLE001  # no target may stop the others
-                self._record.skip(_OURS)
+                self._skip(_OURS)
                 self._say_mistake(error)
 
-    async def _wait(self) -> None:
+    async def _poll_unless_missing(self, keep: Keep | None) -> None:
         now = self._clock.monotonic()
-        await anyio.sleep(max(0.0, self._ticks.next(now) - now))
-
-    async def _tick(self) -> None:
-        now = self._clock.monotonic()
-        self._record.skip(_LATE, self._ticks.begin(now))
         if now < self._missing_since + self._pause and self._missing_since > self._polled.health.up_since:
-            self._record.skip(_MISSING)
+            if keep is None:
+                self._skip(_MISSING)
             return
         time = round(self._clock.wall(), 3)
         try:
             entry = await self._poll(time)
         except FetchError as error:
             self._note_failure(error)
+            if self._request.implied and isinstance(error, ProfileMissingError):
+                return
             is_busy = isinstance(error, ProfileBusyError)
             took = self._clock.monotonic() - now
             entry = self._entry(time, took=took, error=str(error), gap=int(is_busy))
@@ -113,8 +116,15 @@ class ProfileLoop:
             self._note_success()
         if await self._log(entry):
             self._rotate()
+            if keep is not None:
+                await keep(entry)
             await self._observe(entry)
         self._shared.pulse.polled(time)
+
+    def _skip(self, reason: str, polls: int = 1) -> None:
+        # What nobody asked for and the target lacks leaves no log that tells of nothing else.
+        if not (self._request.implied and self._pause):
+            self._record.skip(reason, polls)
 
     async def _poll(self, time: float) -> Entry:
         """The entry with what was asked for.
@@ -151,7 +161,8 @@ class ProfileLoop:
         if isinstance(error, ProfileMissingError):
             self._missing_since = self._clock.monotonic()
             self._pause = min(max(2 * self._pause, _ASK_AGAIN), _ASK_AGAIN_MOST)
-        for priority, line in self._polled.health.failed(self._request.name, error, self._clock.monotonic()):
+        now, implied = self._clock.monotonic(), self._request.implied
+        for priority, line in self._polled.health.failed(self._request.name, error, now, implied=implied):
             self._shared.say(priority, line)
 
     def _note_success(self) -> None:
@@ -183,14 +194,8 @@ class ProfileLoop:
             self._shared.trouble.succeeded(f"close {self._record.path}")
 
     async def _observe(self, entry: Entry) -> None:
-        observe = self._polled.watch.observe
         try:
-            async with self._polled.watching:
-                if len(entry.body) > _LARGE:
-                    async with self._shared.large:
-                        await run_aside("observe", lambda: observe(entry))
-                else:
-                    observe(entry)
+            await self._polled.show(lambda: self._polled.watch.observe(entry), is_large=len(entry.body) > _LARGE)
         except Exception as error:  # noqa: BLE001  # polls go on
             self._say_mistake(error)
 

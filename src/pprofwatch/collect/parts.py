@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,10 +16,27 @@ if TYPE_CHECKING:
     from pprofwatch.collect.log_trouble import LogTrouble
     from pprofwatch.config.settings import TargetConfig
     from pprofwatch.logs.folder import LogFolder
-    from pprofwatch.model import Entry
+    from pprofwatch.model import Entry, Stack
+    from pprofwatch.profiles.dump import Dump
 
 #: Says a message of one or more lines to the user: its priority (syslog's: 3 error, 4 warning, 5 notice, 6 info) first.
 Say = Callable[[int, str], None]
+
+
+class Bell:
+    """Wakes a task that waits for it; rung while nobody waits, it wakes who waits next."""
+
+    def __init__(self) -> None:
+        self._rung = anyio.Event()
+
+    def ring(self) -> None:
+        """Wakes who waits, or the next one to."""
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Waits until it has been rung since this last returned."""
+        await self._rung.wait()
+        self._rung = anyio.Event()
 
 
 class Watch(Protocol):
@@ -33,6 +50,34 @@ class Watch(Protocol):
 
     def observe(self, entry: Entry) -> None:
         """Looks at an entry that has just been logged. Quick: called on the event loop, but for very large bodies."""
+
+    @property
+    def total(self) -> int:
+        """Goroutines in the last poll."""
+
+    @property
+    def wants_evidence(self) -> bool:
+        """Whether it suspects a leak of which the target should be asked more."""
+
+    @property
+    def wants_second_dump(self) -> bool:
+        """Whether what the target was asked about is still suspected, so that another dump would tell more of it."""
+
+    def begin_evidence(self) -> None:
+        """Takes note that the target is being asked now for what ``wants_evidence`` wanted."""
+
+    def take_reasons(self, time: float, reasons: Mapping[Stack, str]) -> None:
+        """Takes why the goroutines of each stack waited at ``time`` (Unix seconds)."""
+
+    def take_dump(self, time: float, dump: Dump) -> None:
+        """Takes all goroutines as they were at ``time`` (Unix seconds)."""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to ``note``."""
+
+    def note(self) -> None:
+        """Notes down on the disk what there is to tell, and has it told. Blocks: called in a thread."""
 
 
 MakeWatch = Callable[["TargetConfig", "Path"], Watch]

@@ -8,10 +8,12 @@ import anyio
 import anyio.to_thread
 
 from pprofwatch.collect.aside import run_aside
+from pprofwatch.collect.evidence import EvidenceLoop
 from pprofwatch.collect.fetch import Fetcher
 from pprofwatch.collect.health import ERROR, Health
-from pprofwatch.collect.loop import PolledTarget, ProfileLoop
+from pprofwatch.collect.loop import ProfileLoop
 from pprofwatch.collect.mistakes import describe_mistake
+from pprofwatch.collect.polled import PolledTarget
 from pprofwatch.collect.record import Record
 from pprofwatch.collect.schedule import Ticks, first_offset
 from pprofwatch.errors import LogError
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pprofwatch.collect.parts import Shared, Watch
-    from pprofwatch.config.settings import LogConfig, TargetConfig
+    from pprofwatch.config.settings import LeakConfig, LogConfig, TargetConfig
     from pprofwatch.logs.target_folder import TargetFolder
 
 #: Seconds until a target's folder that can't be used is tried again.
 _OPEN_AGAIN = 10.0
+#: What the user did not ask for begins so many seconds later: a server that lives shorter is not bothered with it.
+_IMPLIED_DELAY = 60.0
 
 
 class Poller:
@@ -33,17 +37,20 @@ class Poller:
     Args:
         config: The target.
         logs: How its logs are kept.
+        leaks: When it is asked for more than its polls tell.
         targets: How many targets there are: many are not polled all at once.
         shared: What they share.
     """
 
-    def __init__(self, config: TargetConfig, logs: LogConfig, targets: int, shared: Shared) -> None:
+    def __init__(self, config: TargetConfig, logs: LogConfig, leaks: LeakConfig, targets: int, shared: Shared) -> None:
         self.health = Health(config.target.name)
         #: Its logs, once they are open.
         self.records: list[Record] = []
         self._config = config
         self._name = config.target.name
         self._logs = logs
+        self._leaks = leaks
+        self._requests = (*config.requests, *config.implied)
         self._targets = targets
         self._shared = shared
 
@@ -53,17 +60,27 @@ class Poller:
         fetcher = Fetcher(self._config, self._shared.contexts, folder.path, self._shared.clock.monotonic)
         watch = self._shared.make_watch(self._config, folder.path)
         await self._replay(watch)
-        started = self._shared.clock.monotonic()
         polled = PolledTarget(self._config, folder, fetcher, watch, self.health, self._shared)
         try:
             async with anyio.create_task_group() as tasks:
-                for index, (request, record) in enumerate(zip(self._config.requests, self.records, strict=True)):
-                    offset = first_offset(self._name, self._targets, index, request.every)
-                    ticks = Ticks(started + offset, request.every)
-                    tasks.start_soon(ProfileLoop(polled, request, ticks, record).run)
+                loops = self._loops(polled)
+                for loop in loops.values():
+                    tasks.start_soon(loop.run)
+                tasks.start_soon(EvidenceLoop(polled, loops.get("goroutineleak"), self._leaks).run)
         finally:
             with anyio.CancelScope(shield=True):
                 await fetcher.aclose()
+
+    def _loops(self, polled: PolledTarget) -> dict[str, ProfileLoop]:
+        """The loops of its profiles, by the names of their logs."""
+        started = self._shared.clock.monotonic()
+        loops = {}
+        for index, (request, record) in enumerate(zip(self._requests, self.records, strict=True)):
+            first = started + first_offset(self._name, self._targets, index, request.every)
+            if request.implied:
+                first += min(_IMPLIED_DELAY, request.every)
+            loops[request.log_name] = ProfileLoop(polled, request, Ticks(first, request.every), record)
+        return loops
 
     def flush(self) -> None:
         """Logs what was skipped, once it polls no more."""
@@ -100,9 +117,7 @@ class Poller:
         self.close()
         folder = self._shared.folder.target(self._name)
         waiting = folder.clean()
-        self.records = [
-            Record(self._name, request, folder, self._logs, self._shared) for request in self._config.requests
-        ]
+        self.records = [Record(self._name, request, folder, self._logs, self._shared) for request in self._requests]
         for record in self.records:
             record.open()
         return folder, waiting

@@ -17,7 +17,7 @@ class Ticks:
 
     Args:
         first: The first one, on the monotonic clock, in seconds.
-        every: Seconds between two.
+        every: Seconds between two; 0: there are none.
     """
 
     def __init__(self, first: float, every: float) -> None:
@@ -28,6 +28,8 @@ class Ticks:
 
     def next(self, now: float) -> float:
         """The time of the next tick: the first not before ``now`` that has not been begun; at the start, the first."""
+        if not self._every:
+            return math.inf
         if self._begun < 0:
             return self._first
         return self._time(max(self._begun + 1, math.ceil((now - self._first) / self._every)))

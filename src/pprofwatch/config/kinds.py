@@ -86,6 +86,15 @@ def _read_duration(text: str) -> float:
     return seconds
 
 
+def _read_duration_or_off(text: str | int) -> float:
+    if str(text) in ("off", "0", "0s"):
+        return 0.0
+    try:
+        return _read_duration(str(text))
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from None
+
+
 def _read_body_size(text: str | int) -> int:
     size = parse_size(text)
     if size > MAX_BODY:
@@ -97,6 +106,15 @@ def _read_count(number: str | int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", str(number)) or int(number) < 1:
         raise ValueError("expected a whole number from 1 on")
     return int(number)
+
+
+def _read_limit(number: str | int) -> int:
+    if str(number) == "0":
+        return 0
+    try:
+        return _read_count(number)
+    except ValueError as error:
+        raise ValueError(f"{error}, or 0 for none") from None
 
 
 def _read_path(text: str) -> Path:
@@ -150,6 +168,18 @@ def _check_header(header: tuple[str, str]) -> tuple[str, Secret]:
     return name, Secret(value)
 
 
+def choice(*names: str) -> Kind[str]:
+    """One of a few words."""
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"expected {expected}")
+        return text
+
+    expected = ", ".join(names[:-1]) + f" or {names[-1]}"
+    return Kind("|".join(names), expected, str, read, quote)
+
+
 def _show_list(texts: list[str]) -> str:
     return "[" + ", ".join(map(quote, texts)) + "]"
 
@@ -165,9 +195,17 @@ DURATION = Kind(
     _read_duration,
     lambda seconds: quote(format_duration(seconds)),
 )
+DURATION_OR_OFF = Kind(
+    "DURATION|off",
+    'a duration with its unit, such as "10s", or "off"',
+    str | int,
+    _read_duration_or_off,
+    lambda seconds: quote(format_duration(seconds) if seconds else "off"),
+)
 SIZE = Kind("SIZE", 'a size, such as "64MiB"', str | int, parse_size, lambda size: quote(format_size(size)))
 BODY_SIZE = replace(SIZE, read=_read_body_size)
 COUNT = Kind("NUMBER", "a whole number from 1 on", int, _read_count, str)
+LIMIT = Kind("NUMBER", "a whole number", int, _read_limit, str)
 SWITCH: Kind[bool] = Kind("", "true or false", bool, bool, lambda on: "true" if on else "false")
 FILE: Kind[Path | None] = Kind("FILE", "the path of a file", str, _read_path, lambda path: quote(str(path or "")))
 FOLDER: Kind[Path | None] = Kind("DIR", "the path of a folder", str, _read_path, lambda path: quote(str(path or "")))

@@ -11,14 +11,17 @@ from pprofwatch.config.kinds import (
     BODY_SIZE,
     COUNT,
     DURATION,
+    DURATION_OR_OFF,
     FILE,
     FOLDER,
     HEADERS,
+    LIMIT,
     PROFILES,
     SIZE,
     SWITCH,
     TARGETS,
     Kind,
+    choice,
 )
 from pprofwatch.config.settings import Config, LeakConfig, LogConfig, TargetConfig
 
@@ -63,7 +66,8 @@ class Option(Generic[T]):
         return self.default_text or (self.kind.show(self.default).strip('"') if self.default else "")
 
 
-def _option(name: str, kind: Kind[T], owner: type, help: str, field: str = "") -> Option[T]:  # noqa: A002  # click's word
+def make_option(name: str, kind: Kind[T], owner: type, help: str, field: str = "") -> Option[T]:  # noqa: A002  # click's word
+    """An option whose default is that of the ``field`` (by default the one of its name) of its ``owner``."""
     field = field or name
     default: Any = next(item.default for item in dataclasses.fields(owner) if item.name == field)
     return Option(name, kind, owner, field, help, default)
@@ -88,27 +92,27 @@ PROFILE: Option[tuple[ProfileSpec, ...]] = Option(
     default=(),
     default_text="goroutine, threadcreate:seconds=1, heap:every=1m",
 )
-INTERVAL = _option("interval", DURATION, TargetConfig, "How often a target is polled.")
-TIMEOUT = _option(
+INTERVAL = make_option("interval", DURATION, TargetConfig, "How often a target is polled.")
+TIMEOUT = make_option(
     "timeout",
     DURATION,
     TargetConfig,
     "How long an answer may take, beside the profile's own seconds; at most the interval, or 1s.",
 )
-MAX_BODY = _option("max_body", BODY_SIZE, TargetConfig, "The most that is taken of an answer, decoded.")
-HEADER: Option[tuple[tuple[str, Secret], ...]] = _option(
+MAX_BODY = make_option("max_body", BODY_SIZE, TargetConfig, "The most that is taken of an answer, decoded.")
+HEADER: Option[tuple[tuple[str, Secret], ...]] = make_option(
     "header", HEADERS, TargetConfig, "A header to send with each request. Its value is never shown.", field="headers"
 )
-BEARER_TOKEN_FILE: Option[Path | None] = _option(
+BEARER_TOKEN_FILE: Option[Path | None] = make_option(
     "bearer_token_file", FILE, TargetConfig, "A file with a token, to send as 'Authorization: Bearer'."
 )
-BASIC_AUTH_FILE: Option[Path | None] = _option(
+BASIC_AUTH_FILE: Option[Path | None] = make_option(
     "basic_auth_file", FILE, TargetConfig, "A file with user:password, for basic authentication."
 )
-CA_FILE: Option[Path | None] = _option(
+CA_FILE: Option[Path | None] = make_option(
     "ca_file", FILE, TargetConfig, "A PEM file with the authorities to trust for https, instead of the usual ones."
 )
-INSECURE = _option("insecure", SWITCH, TargetConfig, "Don't verify who answers at an https address.")
+INSECURE = make_option("insecure", SWITCH, TargetConfig, "Don't verify who answers at an https address.")
 LOG_DIR: Option[Path | None] = Option(
     "log_dir",
     FOLDER,
@@ -118,18 +122,40 @@ LOG_DIR: Option[Path | None] = Option(
     default=None,
     default_text="$LOGS_DIRECTORY, or the user's log folder",
 )
-ROTATE_SIZE = _option("rotate_size", SIZE, LogConfig, "Close and compress a log file when it has grown to this.")
-ROTATE_AGE = _option("rotate_age", DURATION, LogConfig, "Close and compress a log file when it is this old.")
-KEEP_SIZE = _option("keep_size", SIZE, LogConfig, "Delete the oldest closed logs when all together exceed this.")
-KEEP_AGE = _option("keep_age", DURATION, LogConfig, "Delete closed logs when they are this old.")
-SYNC_INTERVAL = _option("sync_interval", DURATION, LogConfig, "The most that a power failure may lose.")
-LEAK_WINDOW = _option(
+ROTATE_SIZE = make_option("rotate_size", SIZE, LogConfig, "Close and compress a log file when it has grown to this.")
+ROTATE_AGE = make_option("rotate_age", DURATION, LogConfig, "Close and compress a log file when it is this old.")
+KEEP_SIZE = make_option("keep_size", SIZE, LogConfig, "Delete the oldest closed logs when all together exceed this.")
+KEEP_AGE = make_option("keep_age", DURATION, LogConfig, "Delete closed logs when they are this old.")
+SYNC_INTERVAL = make_option("sync_interval", DURATION, LogConfig, "The most that a power failure may lose.")
+LEAK_WINDOW = make_option(
     "leak_window", DURATION, LeakConfig, "How long a stack must have grown to be called a leak.", field="window"
 )
-LEAK_MIN_COUNT = _option(
+LEAK_MIN_COUNT = make_option(
     "leak_min_count", COUNT, LeakConfig, "The least number of goroutines of a leak.", field="min_count"
 )
-REPEAT = _option("repeat", DURATION, LeakConfig, "Alert again for the same leak after this time.")
+MAX_GOROUTINES = make_option(
+    "max_goroutines",
+    LIMIT,
+    LeakConfig,
+    "A number of goroutines that must not be reached: what will reach it within the hour is told at once. 0: none.",
+)
+EVIDENCE_MAX_GOROUTINES = make_option(
+    "evidence_max_goroutines",
+    LIMIT,
+    LeakConfig,
+    "Where a leak is suspected, a target with more goroutines than this is not asked for each of them (debug=2), which "
+    "stops it for a moment.",
+)
+GOROUTINELEAK_EVERY = make_option(
+    "goroutineleak_every",
+    DURATION_OR_OFF,
+    LeakConfig,
+    "How often a target is asked for goroutines that can never run again, where no leak is suspected.",
+)
+REPEAT = make_option("repeat", DURATION, LeakConfig, "Alert again for the same leak after this time.")
+LOG_FORMAT = make_option(
+    "log_format", choice("text", "json"), Config, "What stderr gets: lines for people, or a JSON object a line."
+)
 
 OPTIONS: tuple[Option[Any], ...] = (
     TARGET,
@@ -150,5 +176,9 @@ OPTIONS: tuple[Option[Any], ...] = (
     SYNC_INTERVAL,
     LEAK_WINDOW,
     LEAK_MIN_COUNT,
+    MAX_GOROUTINES,
+    EVIDENCE_MAX_GOROUTINES,
+    GOROUTINELEAK_EVERY,
     REPEAT,
+    LOG_FORMAT,
 )

@@ -20,6 +20,8 @@ _ALIASES = {"alloc": "allocs", "cpu": "profile"}
 _DEFAULT_SECONDS = {"profile": 10, "trace": 1}
 #: The least time between two polls where no ``every`` is given, for what costs the target more than a look.
 _LEAST_EVERY = {"goroutineleak": 3600.0, "profile": 300.0, "trace": 600.0}
+#: Seconds between two polls of threadcreate where the user has none that tells the number of threads.
+_THREADS_EVERY = 60.0
 #: A delta needs this much time beside its ``seconds``, to be asked for again.
 _DELTA_MARGIN = 1.0
 
@@ -85,6 +87,23 @@ def make_requests(specs: tuple[ProfileSpec, ...], interval: float) -> tuple[Prof
             kind = "with seconds=N " if name.endswith("-delta") else ""
             raise ValueError(f"{name.removesuffix('-delta')} is asked for twice {kind}for one target: keep one")
     return requests
+
+
+def implied_requests(
+    requests: tuple[ProfileRequest, ...], interval: float, goroutineleak_every: float
+) -> tuple[ProfileRequest, ...]:
+    """What the leak detector needs beside ``requests``, of a target that is polled every ``interval`` seconds.
+
+    Args:
+        requests: What the user asked for. Deltas tell the detector nothing.
+        interval: In seconds.
+        goroutineleak_every: In seconds; 0: only when a leak is suspected.
+    """
+    listed = {request.name for request in requests if not request.seconds}
+    needed = {"goroutineleak": goroutineleak_every, "threadcreate": max(interval, _THREADS_EVERY)}
+    return tuple(
+        ProfileRequest(name, every=every, implied=True) for name, every in needed.items() if name not in listed
+    )
 
 
 def _request(spec: ProfileSpec, interval: float) -> ProfileRequest:

@@ -10,7 +10,7 @@ from pprofwatch.config import options as opt
 from pprofwatch.config.addresses import parse_address
 from pprofwatch.config.document import Table
 from pprofwatch.config.files import check_authorities, check_basic_auth_file, check_token_file
-from pprofwatch.config.requests import alias_note, make_requests
+from pprofwatch.config.requests import alias_note, implied_requests, make_requests
 from pprofwatch.config.settings import TargetConfig
 from pprofwatch.config.values import Values, read_table
 from pprofwatch.logs.folder import folder_name
@@ -99,11 +99,13 @@ class _Builder:
 
     def build(self, target: Target, basic_auth: Secret | None) -> TargetConfig:
         values = self._values
+        requests = self._requests()
+        interval = values.get(opt.INTERVAL)
         bearer_token_file, basic_auth_file = self._authorization(basic_auth)
         return TargetConfig(
             target,
-            requests=self._requests(),
-            interval=values.get(opt.INTERVAL),
+            requests=requests,
+            interval=interval,
             timeout=self._timeout(),
             max_body=values.get(opt.MAX_BODY),
             headers=values.get(opt.HEADER),
@@ -112,6 +114,7 @@ class _Builder:
             basic_auth_file=self._checked(opt.BASIC_AUTH_FILE, basic_auth_file, check_basic_auth_file),
             ca_file=self._checked(opt.CA_FILE, values.get(opt.CA_FILE), check_authorities),
             insecure=values.get(opt.INSECURE),
+            implied=implied_requests(requests, interval, values.get(opt.GOROUTINELEAK_EVERY)),
         )
 
     def _requests(self) -> tuple[ProfileRequest, ...]:

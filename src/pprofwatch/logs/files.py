@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pprofwatch.logs import names
 from pprofwatch.model import BINARY_PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Folders and files that we create: the group may read, others may not (a profile tells a program's insides).
 FOLDER_MODE = 0o750
@@ -24,13 +25,14 @@ FILE_MODE = 0o640
 class StoredFile:
     """One of our files in a target's folder.
 
-    ``log`` is the log's or the binary profile's name. ``stamp`` (Unix seconds, from the name) and ``number`` are its
-    place in the order of time; a live segment has no stamp. ``size`` is in bytes, ``modified`` in Unix seconds: that
-    of the last entry, also after compression. ``inode`` stays the same when a live segment becomes a closed one.
+    ``log`` is the log's or the binary profile's name, or what kind of evidence it is (``names.EVIDENCE``). ``stamp``
+    (Unix seconds, from the name) and ``number`` are its place in the order of time; a live segment has no stamp.
+    ``size`` is in bytes, ``modified`` in Unix seconds: that of the last entry, also after compression. ``inode`` stays
+    the same when a live segment becomes a closed one.
     """
 
     path: Path
-    kind: Literal["live", "closed", "binary"]
+    kind: Literal["live", "closed", "binary", "evidence"]
     log: str
     stamp: float
     number: int
@@ -69,6 +71,59 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_new(folder: Path, name: Callable[[int], str], data: bytes) -> Path:
+    """Write ``data`` to a file of its own, whole and durable or not at all. Its name is durable once the folder is.
+
+    Args:
+        folder: An existing folder. Another thread may be writing there, too.
+        name: Gives names to try, for 1, 2, 3 …; the first that is free is taken.
+        data: The file's content.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    for number in itertools.count(1):
+        path = folder / name(number)
+        if os.path.lexists(path):
+            continue
+        try:
+            temporary = write_temporary(path, data)
+        except FileExistsError:
+            continue
+        # Only who holds the temporary name may take the final one, so this check can't be overtaken.
+        if not os.path.lexists(path):
+            temporary.rename(path)
+            return path
+        temporary.unlink()
+    raise AssertionError("there is always another number")
+
+
+def write_temporary(path: Path, data: bytes) -> Path:
+    """Write what is to be renamed to ``path``, and wait until it is on the disk; a failure leaves nothing behind.
+
+    Returns:
+        The new file, beside ``path``.
+
+    Raises:
+        FileExistsError: Someone is writing the same.
+        OSError: It can't be written.
+    """
+    temporary = path.with_name(path.name + names.TEMPORARY)
+    descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
 def target_folders(log_dir: Path) -> list[Path]:
     """The folders in a log folder that may be targets', by name. No symbolic link is followed.
 
@@ -93,18 +148,43 @@ def stored_files(folder: Path) -> list[StoredFile]:
     return found
 
 
+def stored_evidence(folder: Path) -> list[StoredFile]:
+    """Our files in the incidents' folders of a target's folder, in no order: as ``stored_files``, but of evidence.
+
+    Raises:
+        LogError: A folder can't be read.
+    """
+    found = []
+    for entry in _scan(folder):
+        if entry.name == names.INCIDENTS and entry.is_dir(follow_symlinks=False):
+            for incident in _scan(Path(entry.path)):
+                if names.is_incident(incident.name) and incident.is_dir(follow_symlinks=False):
+                    found += evidence_in(Path(incident.path))
+    return found
+
+
+def evidence_in(folder: Path) -> list[StoredFile]:
+    """Our files in one folder of evidence, in no order.
+
+    Raises:
+        LogError: It can't be read.
+    """
+    named = [(entry, evidence) for entry in _scan(folder) if (evidence := names.parse_evidence(entry.name))]
+    return [file for entry, evidence in named if (file := _stored(entry, "evidence", *evidence))]
+
+
 def remove_temporary_files(folder: Path) -> None:
     """Remove from a target's folder what a killed daemon had not finished writing.
 
     Raises:
         LogError: The folder can't be read, or such a file not be removed.
     """
-    places = [(folder, ""), *((folder / profile, profile) for profile in BINARY_PROFILES)]
-    for place, profile in places:
+    places = [(folder, ""), *((folder / name, name) for name in (*BINARY_PROFILES, names.INCIDENTS))]
+    for place, name in places:
         if not place.is_dir() or place.is_symlink():
             continue
         for entry in _scan(place):
-            if names.is_temporary(entry.name, profile) and entry.is_file(follow_symlinks=False):
+            if names.is_temporary(entry.name, name) and entry.is_file(follow_symlinks=False):
                 try:
                     Path(entry.path).unlink(missing_ok=True)
                 except OSError as error:
@@ -126,7 +206,7 @@ def _binary_file(entry: os.DirEntry[str], profile: str) -> StoredFile | None:
 
 def _stored(
     entry: os.DirEntry[str],
-    kind: Literal["live", "closed", "binary"],
+    kind: Literal["live", "closed", "binary", "evidence"],
     log: str,
     stamp: float,
     number: int,

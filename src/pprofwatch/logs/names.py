@@ -12,11 +12,19 @@ from pprofwatch.times import format_stamp, parse_stamp
 LOG_NAMES = frozenset((*TEXT_PROFILES, *(f"{name}-delta" for name in TEXT_PROFILES), *BINARY_PROFILES))
 #: How the files of binary profiles end.
 BINARY_SUFFIXES = {"profile": ".pb.gz", "trace": ".trace"}
+#: In a target's folder: its incidents' journal, and a folder of evidence for each incident that has any …
+INCIDENTS = "incidents"
+#: … which has this name there while the leak is only suspected.
+SUSPECTED = ".suspected"
+#: What evidence is kept: the goroutine profile as protobuf, the text of each goroutine, and those that leaked.
+EVIDENCE = ("goroutine.pb.gz", "goroutine.txt", "goroutineleak.txt")
 #: What is still being written; left over only by a daemon that was killed.
 TEMPORARY = ".tmp"
 
 _CLOSED = re.compile(r"([a-z-]+)-(\d{8}T\d{6}Z)(?:-([1-9]\d{0,5}))?\.log(\.zst)?", re.ASCII)
 _BINARY = re.compile(r"(\d{8}T\d{6}Z)(?:-([1-9]\d{0,5}))?(\.pb\.gz|\.trace)", re.ASCII)
+_EVIDENCE = re.compile(r"([a-z]+)-(\d{8}T\d{6}Z)(?:-([1-9]\d{0,5}))?(\.pb\.gz|\.txt)", re.ASCII)
+_INCIDENT = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}", re.ASCII)
 
 
 class ClosedName(NamedTuple):
@@ -69,11 +77,39 @@ def parse_binary(profile: str, name: str) -> tuple[float, int] | None:
     return _parse_numbered(match[1], match[2])
 
 
+def evidence_name(kind: str, stamp: float, number: int = 1) -> str:
+    """The name of a file of evidence, ``kind`` being one of ``EVIDENCE``: ``goroutine-20261122T134953Z.pb.gz``."""
+    profile, dot, suffix = kind.partition(".")
+    return f"{profile}-{_numbered(stamp, number)}{dot}{suffix}"
+
+
+def parse_evidence(name: str) -> tuple[str, float, int] | None:
+    """The kind, time (Unix seconds) and number in the name of a file of evidence, or None if it is not one of ours."""
+    match = _EVIDENCE.fullmatch(name)
+    if match is None or match[1] + match[4] not in EVIDENCE:
+        return None
+    stamp = _parse_numbered(match[2], match[3])
+    return (match[1] + match[4], *stamp) if stamp else None
+
+
+def is_incident(name: str) -> bool:
+    """Whether an incident has this name, and its folder of evidence: ``20261122T142233Z-3fa9c1d2``."""
+    match = _INCIDENT.fullmatch(name)
+    return match is not None and _parse_numbered(match[1], None) is not None
+
+
 def is_temporary(name: str, profile: str = "") -> bool:
-    """Whether a file was being written by us when the daemon was killed; ``profile`` is the folder's, if it has one."""
+    """Whether a file was being written by us when the daemon was killed.
+
+    Args:
+        name: The file's.
+        profile: The folder's in a target's folder: a binary profile, or ``INCIDENTS``; empty for that folder itself.
+    """
     final = name.removesuffix(TEMPORARY)
     if final == name:
         return False
+    if profile == INCIDENTS:
+        return parse_evidence(final) is not None
     if profile:
         return parse_binary(profile, final) is not None
     closed = parse_closed(final)

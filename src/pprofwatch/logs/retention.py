@@ -1,15 +1,20 @@
-"""Which closed segments and binary profiles are removed, so that a log folder stays within its size and age."""
+"""Which closed segments, binary profiles and evidence are removed, so that a log folder keeps its size and age."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pprofwatch.errors import LogError
-from pprofwatch.logs.files import StoredFile, log_error, stored_files, target_folders
+from pprofwatch.logs.files import StoredFile, log_error, stored_evidence, stored_files, target_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+#: Incidents of one target whose evidence is kept.
+_MOST_INCIDENTS = 100
 
 
 def plan(
@@ -27,10 +32,11 @@ def plan(
     """
     files = list(files)
     excess = sum(file.size for file in files) - keep_size
+    surplus = _surplus(files)
     removed = []
     for file in sorted((file for file in files if file.kind != "live"), key=_age_order):
         span = rotate_age if file.kind == "closed" else 0.0
-        if excess > 0 or file.stamp + span < now - keep_age:
+        if excess > 0 or file.stamp + span < now - keep_age or file.path.parent in surplus:
             removed.append(file)
             excess -= file.size
     return removed
@@ -68,7 +74,19 @@ def apply_retention(
             on_error(log_error(file.path, "remove", error))
         else:
             removed.append(file)
+    for folder in {file.path.parent for file in removed if file.kind == "evidence"}:
+        with contextlib.suppress(OSError):  # it holds more, ours or not
+            folder.rmdir()
     return removed
+
+
+def _surplus(files: Iterable[StoredFile]) -> set[Path]:
+    """The incidents' folders beyond the newest of each target. Their names are in the order of time."""
+    incidents: dict[Path, set[Path]] = defaultdict(set)
+    for file in files:
+        if file.kind == "evidence":
+            incidents[file.path.parent.parent].add(file.path.parent)
+    return {folder for folders in incidents.values() for folder in sorted(folders)[:-_MOST_INCIDENTS]}
 
 
 def _all_files(log_dir: Path, on_error: Callable[[LogError], None]) -> list[StoredFile]:
@@ -81,6 +99,7 @@ def _all_files(log_dir: Path, on_error: Callable[[LogError], None]) -> list[Stor
     for folder in folders:
         try:
             files += stored_files(folder)
+            files += stored_evidence(folder)
         except LogError as error:
             on_error(error)
     return files

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pprofwatch.logs import names
+from pprofwatch.logs.evidence_folder import EvidenceFolder
 from pprofwatch.logs.files import (
     FOLDER_MODE,
     log_error,
-    open_regular,
     remove_temporary_files,
     stored_files,
     sync_folder,
+    write_new,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class TargetFolder:
             LogError: The folder can't be read, or a left-over file not be removed.
         """
         remove_temporary_files(self.path)
+        EvidenceFolder(self.path).discard()
         return [file.path for file in stored_files(self.path) if file.kind == "closed" and not file.compressed]
 
     def store_binary(self, profile: str, time: float, data: bytes) -> str:
@@ -64,36 +67,8 @@ class TargetFolder:
         folder = self.path / profile
         try:
             folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            path = _write_new(folder, profile, time, data)
+            path = write_new(folder, partial(names.binary_name, profile, time), data)
             sync_folder(folder)
         except OSError as error:
             raise log_error(folder, "store a profile", error) from error
         return f"{profile}/{path.name}"
-
-
-def _write_new(folder: Path, profile: str, time: float, data: bytes) -> Path:
-    """Write ``data`` under the first free name for this second; another thread may be doing the same."""
-    number = 1
-    while True:
-        path = folder / names.binary_name(profile, time, number)
-        temporary = path.with_name(path.name + names.TEMPORARY)
-        number += 1
-        try:
-            descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        except FileExistsError:
-            continue
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-                # Only who holds the temporary name may take the final one, so this check can't be overtaken.
-                taken = os.path.lexists(path)
-                if not taken:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-            if not taken:
-                temporary.rename(path)
-                return path
-            temporary.unlink()
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
