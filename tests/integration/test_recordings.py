@@ -41,7 +41,7 @@ LONG_SWING = "reaper-40"
 
 def check(name: str, window: float) -> tuple[Check, float]:
     """What a recording holds, and the time of its first entry."""
-    found = Check(window, LeakConfig().min_count)
+    found = Check(LeakConfig(window=window))
     begin: float | None = None
     for entry in read_entries([FOLDER / f"{name}.log.zst"]):
         begin = entry.time if begin is None else begin

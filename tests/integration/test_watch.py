@@ -62,6 +62,8 @@ class Daemon:
     def poll(self, entry: Entry) -> None:
         self.log(entry)
         self._watch.observe(entry)
+        if self._watch.has_news:
+            self._watch.note()
 
     def poll_all(self, polls: Iterable[Entry]) -> list[Event]:
         for entry in polls:

@@ -18,6 +18,8 @@ from pprofwatch.alerts.message import alert
 from pprofwatch.cli.verbs import NAME, VERBS, Group
 from pprofwatch.config.settings import LeakConfig
 from pprofwatch.leaks.detector import Leak
+from pprofwatch.leaks.evidence import Evidence
+from pprofwatch.leaks.severity import Severity
 from pprofwatch.logs.entry import parse_header
 from pprofwatch.model import Frame, Stack
 from pprofwatch.times import parse_time
@@ -80,13 +82,21 @@ def test_a_flag_in_the_readme_exists() -> None:
 
 
 def test_the_alert_in_the_readme_is_what_an_alert_looks_like() -> None:
-    now = parse_time("2026-11-22T13:49:53Z")
-    since = parse_time("2026-11-22T13:15:20Z")
-    stack = Stack((Frame("main.(*Dispatcher).forward", "/src/app/dispatch.go", 41),))
-    leak = Leak(stack, "leak", now, since, now, count_from=3, count_to=120, total_from=76, total_to=193)
-    event = Event(Action.OPENED, now, "20261122T134953Z-3fa9c1d2", "localhost:6060", "goroutine", leak)
+    now = parse_time("2026-11-22T13:52:00Z")
+    since = parse_time("2026-11-22T13:07:30Z")
+    evidence = Evidence(now, never=1198, oldest=44 * 60, blocked_in="chan send")
+    leak = Leak(
+        Stack((Frame("main.(*Dispatcher).forward", "/src/app/dispatch.go", 41),)),
+        Severity.PROVEN,
+        *(now, since, now),
+        *(3, 1204, 76, 1290),
+        evidence=evidence,
+    )
+    incident = "20261122T135200Z-3fa9c1d2"
+    kept = f"incidents/{incident}"
+    event = Event(Action.OPENED, now, incident, "localhost:6060", "goroutine", leak, kept=kept)
     text = alert(event, Path("/var/log/pprofwatch/localhost_6060"), LeakConfig())
-    assert f"```text\n13:49:53Z {text}\n```" in README
+    assert f"```text\n13:52:00Z {text}\n```" in README
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", DECISIONS[0]], ids=page_name)

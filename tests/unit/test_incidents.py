@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pprofwatch.alerts.incidents import Action, Event, Incidents
 from pprofwatch.alerts.journal import JOURNAL, Journal
 from pprofwatch.errors import LogError
 from pprofwatch.leaks.detector import Leak
+from pprofwatch.leaks.severity import Severity
 from simulated import HOUR, START, stack
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ TARGET = "localhost:6060"
 STACK = stack("main.(*Dispatcher).forward", "main.serve")
 LEAK = Leak(
     stack=STACK,
-    severity="leak",
+    severity=Severity.LEAK,
     detected_at=START,
     since=START - 1800,
     time=START,
@@ -50,17 +52,54 @@ def test_an_incident_opens_once_is_repeated_while_it_lasts_and_resolves_once() -
     life = incidents()
     events = []
     for i in range(0, 3 * HOUR, 10):
-        events += life.update(START + i, [replace(LEAK, count_to=120 + i)] if i < 2.5 * HOUR else [])
+        events += life.update(START + i, [replace(LEAK, count_to=120 + i // 100)] if i < 2.5 * HOUR else [])
     assert told(events) == [
         (Action.OPENED, 0),
         (Action.REPEATED, HOUR),
         (Action.REPEATED, 2 * HOUR),
         (Action.RESOLVED, 2.5 * HOUR),
     ]
-    assert [event.leak.count_to for event in events[:3]] == [120, 120 + HOUR, 120 + 2 * HOUR]
+    assert [event.leak.count_to for event in events[:3]] == [120, 156, 192]
     assert {(event.target, event.profile) for event in events} == {(TARGET, "goroutine")}
     (name,) = {event.incident for event in events}
     assert name.startswith("20261122T130000Z-")
+
+
+def test_an_incident_worsens_when_its_severity_rises_and_never_gets_better() -> None:
+    life = incidents()
+    life.update(START, [replace(LEAK, severity=Severity.STUCK)])
+    assert life.update(START + 10, [LEAK])[0].action is Action.WORSENED
+    (event,) = life.update(START + 20, [replace(LEAK, severity=Severity.PROVEN)])
+    assert (event.action, event.leak.severity) == (Action.WORSENED, Severity.PROVEN)
+    assert life.update(START + 30, [LEAK]) == []
+
+
+def test_an_incident_worsens_each_time_that_its_count_has_doubled_but_not_all_the_time() -> None:
+    life = incidents()
+    events = []
+    for i in range(0, 2 * HOUR, 10):
+        events += life.update(START + i, [replace(LEAK, count_to=10 + i)])
+    assert [action for action, _ in told(events)] == [Action.OPENED] + 5 * [Action.WORSENED]
+    counts = [event.leak.count_to for event in events]
+    assert all(later >= 2 * before for before, later in itertools.pairwise(counts))
+    times = [time for _, time in told(events)]
+    assert all(later - before >= HOUR / 10 for before, later in itertools.pairwise(times))
+
+
+def test_what_is_stuck_is_told_once() -> None:
+    life = incidents()
+    stuck = replace(LEAK, severity=Severity.STUCK)
+    events = [event for i in range(0, 50 * HOUR, 600) for event in life.update(START + i, [stuck])]
+    assert [event.action for event in events] == [Action.OPENED]
+    assert [event.action for event in life.update(START + 51 * HOUR, [])] == [Action.RESOLVED]
+
+
+def test_a_suspicion_is_no_incident() -> None:
+    life = incidents()
+    (event,) = life.suspected(START, [LEAK])
+    assert event.action is Action.SUSPECTED
+    assert life.restore([event]) == []
+    assert life.update(START, []) == []
 
 
 def test_what_is_over_is_told_with_its_last_numbers() -> None:
@@ -194,16 +233,22 @@ def test_a_damaged_line_is_passed_over_or_reads_as_an_event(
     assert all(event.leak.stack.frames for event in journal.read())
 
 
-def test_of_a_long_journal_the_end_is_read(tmp_path: Path, path: Path) -> None:
+def test_a_long_journal_is_cut_to_its_end_and_what_is_open(tmp_path: Path, path: Path) -> None:
     journal = Journal(tmp_path)
+    still_open = replace(OPENED, incident="20261122T120000Z-00000001", leak=OTHER)
+    for event in (still_open, OPENED, RESOLVED):
+        journal.append(event)
+    pair = b"".join(path.read_bytes().splitlines(keepends=True)[1:])
+    path.write_bytes(path.read_bytes() + pair * (1 + (8 << 20) // len(pair)))
+    path.with_name("incidents.log.tmp").write_bytes(b"left over")
     journal.append(OPENED)
-    line = path.read_bytes()
-    path.write_bytes(line * (1 + (5 << 20) // len(line)))
-    journal.append(RESOLVED)
+    assert 3 << 20 < path.stat().st_size < 5 << 20
     events = journal.read()
-    assert events[0] == OPENED
-    assert events[-1] == RESOLVED
-    assert len(events) * len(line) < 5 << 20
+    assert events[0] == still_open
+    assert still_open not in events[1:]
+    assert events[-1] == OPENED
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [file.name for file in path.parent.iterdir()] == ["incidents.log"]
 
 
 def test_a_journal_that_is_no_file_is_one_clear_line(tmp_path: Path, path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from pprofwatch.alerts.incidents import Action, Event
 from pprofwatch.errors import LogError
 from pprofwatch.leaks.detector import Leak
-from pprofwatch.logs.files import FOLDER_MODE, log_error, open_regular, sync_folder
+from pprofwatch.leaks.evidence import Evidence  # noqa: TC001  # msgspec reads annotations
+from pprofwatch.leaks.severity import Severity  # noqa: TC001  # msgspec reads annotations
+from pprofwatch.logs.files import FOLDER_MODE, log_error, open_regular, sync_folder, write_temporary
+from pprofwatch.logs.names import TEMPORARY
 from pprofwatch.model import Frame, Stack
 from pprofwatch.times import format_time, parse_time
 
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
 
 #: In a target's folder. A line an event, JSON.
 JOURNAL = "incidents/incidents.log"
-#: Of a longer journal only the end is read: what is still open is repeated there. Bytes.
-_MOST_READ = 4 << 20
+#: A journal that has grown to this many bytes is cut to its last half, and what is open from before. Bytes.
+_LONGEST = 8 << 20
+#: Of one that is longer still, by another's hand, only the end is read. Bytes.
+_MOST_READ = 2 * _LONGEST
 
 _Frames = list[Frame]
 
@@ -33,7 +38,7 @@ class _Line(msgspec.Struct):
     incident: str
     target: str
     profile: str
-    severity: str
+    severity: Severity
     detected_at: str
     since: str
     count_from: int
@@ -42,6 +47,11 @@ class _Line(msgspec.Struct):
     total_to: int
     stack: _Frames
     also: list[_Frames] = []
+    dispersion: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    evidence: Evidence | None = None
+    number: int = 0
+    kept: str = ""
 
 
 class Journal:
@@ -50,6 +60,8 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         """``folder``: the target's folder; the journal need not exist."""
         self._path = folder / JOURNAL
+        #: Lines that the last ``read`` passed over.
+        self.damaged = 0
 
     def read(self) -> list[Event]:
         """The events, oldest first. A line that is damaged or torn is passed over.
@@ -64,9 +76,14 @@ class Journal:
         except OSError as error:
             raise log_error(self._path, "read", error) from error
         with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
-            file.seek(max(0, os.fstat(descriptor).st_size - _MOST_READ))
+            begin = max(0, os.fstat(descriptor).st_size - _MOST_READ)
+            file.seek(begin)
             lines = file.read(_MOST_READ).split(b"\n")
-        return [event for line in lines if (event := _decode(line)) is not None]
+        if begin:
+            del lines[0]  # it may have begun before
+        events = [_decode(line) for line in lines if line]
+        self.damaged = events.count(None)
+        return [event for event in events if event is not None]
 
     def append(self, event: Event) -> None:
         """Add an event, and wait until it is on the disk: it is about to be told.
@@ -89,8 +106,30 @@ class Journal:
             finally:
                 os.close(descriptor)
             sync_folder(self._path.parent)
+            if end > _LONGEST:
+                self._shorten()
         except OSError as error:
             raise log_error(self._path, "write", error) from error
+
+    def _shorten(self) -> None:
+        """Drop the older half, but for the last event of each incident that is open."""
+        events = self.read()
+        lines = [msgspec.json.encode(_encode(event)) + b"\n" for event in events]
+        size = sum(map(len, lines))
+        dropped = 0
+        while size > _LONGEST // 2:
+            size -= len(lines[dropped])
+            dropped += 1
+        open_before: dict[str, int] = {}
+        for i, event in enumerate(events[:dropped]):
+            if event.action is Action.RESOLVED:
+                open_before.pop(event.incident, None)
+            elif event.action is not Action.SUSPECTED:
+                open_before[event.incident] = i
+        kept = [lines[i] for i in sorted(open_before.values())] + lines[dropped:]
+        self._path.with_name(self._path.name + TEMPORARY).unlink(missing_ok=True)  # a killed daemon's
+        write_temporary(self._path, b"".join(kept)).rename(self._path)
+        sync_folder(self._path.parent)
 
 
 def _encode(event: Event) -> _Line:
@@ -110,6 +149,11 @@ def _encode(event: Event) -> _Line:
         total_to=leak.total_to,
         stack=list(leak.stack.frames),
         also=[list(stack.frames) for stack in leak.also],
+        dispersion=leak.dispersion,
+        scale=leak.scale,
+        evidence=leak.evidence,
+        number=event.number,
+        kept=event.kept,
     )
 
 
@@ -128,10 +172,13 @@ def _decode(text: bytes) -> Event | None:
             total_from=line.total_from,
             total_to=line.total_to,
             also=tuple(_stack(frames) for frames in line.also),
+            dispersion=line.dispersion,
+            scale=line.scale,
+            evidence=line.evidence,
         )
     except (msgspec.DecodeError, ValueError):
         return None
-    return Event(line.event, time, line.incident, line.target, line.profile, leak)
+    return Event(line.event, time, line.incident, line.target, line.profile, leak, line.number, line.kept)
 
 
 def _stack(frames: _Frames) -> Stack:

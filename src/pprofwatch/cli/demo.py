@@ -52,6 +52,7 @@ def command(log_dir: Path | None) -> None:
         f"\nThe log stays in {folder}. Try:\n"
         f"  pprofwatch totals --plot {log}\n"
         f"  pprofwatch check --leak-window {_WINDOW:g}s {log}\n"
+        f"  pprofwatch incidents {log}\n"
         f"  less {shlex.quote(str(folder / folder_name(address) / 'goroutine.log'))}\n"
         "and with a Go server of yours:\n"
         "  pprofwatch start --target localhost:6060",

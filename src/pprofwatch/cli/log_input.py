@@ -11,12 +11,13 @@ from pprofwatch.cli.messages import complain
 from pprofwatch.cli.progress import ProgressBar
 from pprofwatch.cli.when import WHEN_HELP, parse_when
 from pprofwatch.errors import LogError, UsageError
+from pprofwatch.logs.merge import merged_size, read_merged
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
 from pprofwatch.logs.sources import STANDARD_INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pprofwatch.logs.problem import Problem
     from pprofwatch.model import Entry
@@ -67,20 +68,43 @@ class LogInput:
             first_lines: Cut bodies to their first line, which is faster.
             hide_progress: Show no progress, since what is printed meanwhile shows it.
         """
-        found = False
         size = input_size(self._paths, Selection(self._profile, self._since, self._until))
         with ProgressBar("reading", size, hidden=hide_progress) as progress:
-            for entry in read_entries(
-                self._paths,
-                profile=self._profile,
-                since=self._since,
-                until=self._until,
-                first_lines=first_lines,
-                on_problem=self._tell,
-                on_progress=progress.advance,
-            ):
-                found = True
-                yield entry
+            yield from self._watched(
+                read_entries(
+                    self._paths,
+                    profile=self._profile,
+                    since=self._since,
+                    until=self._until,
+                    first_lines=first_lines,
+                    on_problem=self._tell,
+                    on_progress=progress.advance,
+                )
+            )
+
+    def merged(self, profiles: Collection[str]) -> Iterator[Entry]:
+        """The entries of these profiles, each target's in order of time; where nothing can be read, the command ends.
+
+        A file, or standard input, is read in its own order, whatever it holds.
+        """
+        with ProgressBar("reading", merged_size(self._paths, profiles)) as progress:
+            yield from self._watched(
+                read_merged(
+                    self._paths,
+                    profiles,
+                    since=self._since,
+                    until=self._until,
+                    on_problem=self._tell,
+                    on_progress=progress.advance,
+                )
+            )
+
+    def _watched(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        """The entries, and after them what there is to say about those that could not be read."""
+        found = False
+        for entry in entries:
+            found = True
+            yield entry
         if self._problems > _MOST_PROBLEMS:
             complain(f"{self._problems - _MOST_PROBLEMS} more could not be read: {self.skipped_bytes} bytes in all")
         if self._problems and not found:

@@ -22,6 +22,7 @@ VERBS = {
     "demo": "Watch a leaking Go program that is played for you.",
     "totals": "Print or plot the totals in logs.",
     "check": "Look for leaks in logs; exit status 1 if there is one.",
+    "incidents": "List the leaks that the daemon has found.",
     "config": "Check and show the configuration.",
     "completion": "Print a script that makes a shell complete commands.",
 }
@@ -71,6 +72,7 @@ class Group(click.Group):
         "pprofwatch start --target localhost:6060     # record until Ctrl-C; alerts come on stderr",
         "pprofwatch totals --plot LOG_DIR             # the totals as a chart",
         "pprofwatch check LOG_DIR                     # which stacks leaked?",
+        "pprofwatch incidents                         # what was found, and what became of it?",
         "pprofwatch demo                              # no Go server at hand?",
     ),
 )

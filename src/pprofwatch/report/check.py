@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pprofwatch.errors import ProfileError
-from pprofwatch.leaks.detector import Detector, Finding, Leak
+from pprofwatch.leaks.target import GOROUTINE, JUDGED, TargetLeaks
 from pprofwatch.profiles.text import CountsParser
 
 if TYPE_CHECKING:
+    from pprofwatch.config.settings import LeakConfig
+    from pprofwatch.leaks.detector import Finding, Leak
     from pprofwatch.model import Entry
+    from pprofwatch.profiles.text import Counts
 
 
 @dataclass(slots=True)
@@ -25,68 +28,89 @@ class CheckedLeak:
 
 @dataclass(slots=True)
 class _Watched:
-    """What is known of one target's profile."""
+    """What is known of one target."""
 
-    detector: Detector
+    name: str
+    leaks: TargetLeaks
     last: float
     ongoing: list[CheckedLeak] = field(default_factory=list)
 
 
 class Check:
-    """Takes entries, log by log in order of time, and collects the leaks."""
+    """Takes entries in order of time, target by target or mixed, and collects the leaks."""
 
-    def __init__(self, window: float, min_count: int) -> None:
-        """``window`` and ``min_count`` are the detector's."""
-        self._window = window
-        self._min_count = min_count
+    def __init__(self, settings: LeakConfig) -> None:
+        """``settings``: what a leak is."""
+        self._settings = settings
         self._parser = CountsParser()
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._watched: dict[str, _Watched] = {}
         #: How many entries there were, failed polls and gaps included; of these, bodies that could not be parsed.
         self.entries = 0
         self.damaged = 0
         #: In the order in which they were found.
         self.leaks: list[CheckedLeak] = []
+        #: What was not found to leak, but may have been, had the log gone on.
+        self.suspects: list[CheckedLeak] = []
 
     def take(self, entry: Entry) -> None:
-        """Take the next entry."""
-        self.entries += 1
-        if entry.profile != "goroutine" or entry.seconds or not entry.body:
+        """Take the next entry. Those of profiles that are not judged, and differences, tell nothing."""
+        if entry.seconds or (entry.profile and entry.profile not in JUDGED):
             return
-        try:
-            counts = self._parser.parse(entry.body).by_stack
-        except ProfileError:
+        self.entries += 1
+        if not entry.body:
+            return
+        counts = self._parse(entry)
+        if counts is None:
             self.damaged += 1
             return
         watched = self._watch(entry)
-        for finding in watched.detector.observe(entry.time, counts):
-            if finding.over:
-                self._end(watched, finding, entry.time)
-            else:
-                leak = CheckedLeak(entry.target, entry.profile, finding.leak)
-                watched.ongoing.append(leak)
-                self.leaks.append(leak)
+        for finding in watched.leaks.observe(entry.profile, entry.time, counts):
+            self._take_finding(watched, JUDGED[entry.profile], finding, entry.time)
 
     def finish(self) -> None:
-        """Bring the leaks that go on up to the last entry."""
+        """Bring the leaks that go on up to the last entry, and see what is suspected then."""
         for watched in self._watched.values():
-            for now in watched.detector.leaks:
-                for checked in watched.ongoing:
-                    if checked.leak.stack == now.stack:
-                        checked.leak = now
+            self._finish(watched)
+
+    def _parse(self, entry: Entry) -> Counts | None:
+        """The counts in an entry, or None where its body is not the profile that it should be."""
+        try:
+            counts = self._parser.parse(entry.body)
+        except ProfileError:
+            return None
+        return counts if counts.kind == entry.profile else None
 
     def _watch(self, entry: Entry) -> _Watched:
-        """The target's detector; a new one when time goes back, since that is another log and maybe another server."""
-        key = entry.target, entry.profile
-        watched = self._watched.get(key)
-        if watched is None or entry.time < watched.last - self._window:
-            self.finish()
-            watched = self._watched[key] = _Watched(Detector(self._window, self._min_count), entry.time)
+        """What watches the target; anew when time goes back: that is another log, and maybe another server's."""
+        watched = self._watched.get(entry.target)
+        if watched is None or entry.time < watched.last - self._settings.window:
+            if watched is not None:
+                self._finish(watched)
+            watched = self._watched[entry.target] = _Watched(entry.target, TargetLeaks(self._settings), entry.time)
         watched.last = max(watched.last, entry.time)
         return watched
 
-    def _end(self, watched: _Watched, finding: Finding, time: float) -> None:
-        leak = replace(finding.leak, count_to=finding.peak)
-        for checked in list(watched.ongoing):
-            if checked.leak.stack == leak.stack:
-                checked.leak, checked.over_at = leak, time
-                watched.ongoing.remove(checked)
+    def _take_finding(self, watched: _Watched, profile: str, finding: Finding, time: float) -> None:
+        known = next((checked for checked in watched.ongoing if _is_about(checked, profile, finding.leak)), None)
+        if finding.over:
+            if known is not None:
+                known.leak, known.over_at = replace(finding.leak, count_to=finding.peak), time
+                watched.ongoing.remove(known)
+        elif known is not None:
+            known.leak = finding.leak
+        else:
+            checked = CheckedLeak(watched.name, profile, finding.leak)
+            watched.ongoing.append(checked)
+            self.leaks.append(checked)
+
+    def _finish(self, watched: _Watched) -> None:
+        for profile in dict.fromkeys(JUDGED.values()):
+            for now in watched.leaks.leaks(profile):
+                for checked in watched.ongoing:
+                    if _is_about(checked, profile, now):
+                        checked.leak = now
+        self.suspects += [CheckedLeak(watched.name, GOROUTINE, suspect) for suspect in watched.leaks.suspects]
+
+
+def _is_about(checked: CheckedLeak, profile: str, leak: Leak) -> bool:
+    return (checked.profile, checked.leak.stack) == (profile, leak.stack)
