@@ -28,6 +28,8 @@ from pprofwatch.model import ProfileRequest, Target
 from pprofwatch.times import format_duration, parse_duration
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+#: Without its sinks, which have tests of their own.
+EXAMPLE_TEXT = EXAMPLE.read_text().partition("# Where incidents are told")[0]
 NO_FILES = {"HOME": "/nonexistent"}
 
 
@@ -289,6 +291,43 @@ def test_the_default_profiles_follow_the_interval_as_far_as_they_fit(interval: f
     assert [request.every for request in requests] == everies
 
 
+@pytest.mark.parametrize(
+    ("listed", "implied"),
+    [
+        ((), {"goroutineleak": 3600.0, "threadcreate": 60.0}),
+        (("goroutineleak:every=5m",), {"threadcreate": 60.0}),
+        (("threadcreate", "goroutine"), {"goroutineleak": 3600.0}),
+        (("threadcreate:seconds=1", "goroutineleak:seconds=1"), {"goroutineleak": 3600.0, "threadcreate": 60.0}),
+        (("threadcreate", "goroutineleak"), {}),
+    ],
+)
+def test_levels_that_the_detector_needs_are_polled_beside_what_is_listed(
+    tmp_path: Path, listed: tuple[str, ...], implied: dict[str, float]
+) -> None:
+    target = only_target(load_text(tmp_path, "", profile=listed))
+    assert {request.name: request.every for request in target.implied} == implied
+    assert all(request.implied and not request.seconds for request in target.implied)
+    assert not any(request.implied for request in target.requests)
+
+
+@pytest.mark.parametrize("off", ['"off"', '"0"', '"0s"', "0"])
+def test_goroutineleak_can_be_left_to_suspicions(tmp_path: Path, off: str) -> None:
+    loaded = load_text(tmp_path, f"goroutineleak_every = {off}\ninterval = '2m'")
+    assert loaded.config.leaks.goroutineleak_every == 0.0
+    assert [(request.name, request.every) for request in only_target(loaded).implied] == [
+        ("goroutineleak", 0.0),
+        ("threadcreate", 120.0),
+    ]
+    assert 'goroutineleak_every = "off"' in show_config(loaded.config)
+    flag = off.strip('"')
+    assert load_text(tmp_path, "", goroutineleak_every=flag).config.leaks.goroutineleak_every == 0.0
+
+
+def test_limits_may_be_0(tmp_path: Path) -> None:
+    leaks = load_text(tmp_path, "max_goroutines = 5000\nevidence_max_goroutines = 0", max_goroutines="0").config.leaks
+    assert (leaks.max_goroutines, leaks.evidence_max_goroutines) == (0, 0)
+
+
 # Loading
 
 
@@ -446,6 +485,14 @@ insecure = "yes"
         ("header = {X-A = '1', TE = 'gzip'}", "config.toml:1: header.TE: the header TE can't be set: .*"),
         ('log_dir = ""', 'config.toml:1: log_dir: expected a path of printable characters, got ""'),
         ("leak_min_count = 0", "config.toml:1: leak_min_count: expected a whole number from 1 on, got .*"),
+        (
+            "max_goroutines = -1",
+            'config.toml:1: max_goroutines: expected a whole number from 1 on, or 0 for none, got "-1"',
+        ),
+        (
+            "goroutineleak_every = 10",
+            'config.toml:1: goroutineleak_every: expected a duration with its unit, such as .*, or off, got "10"',
+        ),
         ("sync_interval = '1ms'", "config.toml:1: sync_interval: expected a duration of at least 10ms, got .*"),
     ],
 )
@@ -624,6 +671,8 @@ def test_what_is_shown_makes_the_same_config(tmp_path: Path) -> None:
     text = """
 keep_size = "10GiB"
 leak_min_count = 100
+max_goroutines = 20000
+goroutineleak_every = "off"
 interval = "1m"
 timeout = "30s"
 [[target]]
@@ -644,7 +693,7 @@ def example_keys(text: str) -> list[str]:
 
 
 def test_the_example_has_every_option_and_uncommented_changes_nothing(tmp_path: Path) -> None:
-    general, _, table = EXAMPLE.read_text().partition("\n# [[target]]\n")
+    general, _, table = EXAMPLE_TEXT.partition("\n# [[target]]\n")
     assert example_keys(general) == [option.name for option in OPTIONS]
     optional = {option.name for option in OPTIONS if not option.default}
     settings = [
@@ -659,7 +708,7 @@ def test_the_example_has_every_option_and_uncommented_changes_nothing(tmp_path: 
 
 
 def test_the_example_is_a_configuration_as_it_is_and_with_its_target_uncommented(tmp_path: Path) -> None:
-    _, header, table = EXAMPLE.read_text().partition("# [[target]]\n")
+    _, header, table = EXAMPLE_TEXT.partition("# [[target]]\n")
     shutil.copy(EXAMPLE, tmp_path / "config.toml")
     assert only_target(load({}, tmp_path / "config.toml", {})).target.name == "localhost:6060"
     (tmp_path / "token").write_text("t0ken")

@@ -49,6 +49,7 @@ class _Line(msgspec.Struct):
     also: list[_Frames] = []
     dispersion: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    listed: bool = False
     evidence: Evidence | None = None
     number: int = 0
     kept: str = ""
@@ -151,6 +152,7 @@ def _encode(event: Event) -> _Line:
         also=[list(stack.frames) for stack in leak.also],
         dispersion=leak.dispersion,
         scale=leak.scale,
+        listed=leak.listed,
         evidence=leak.evidence,
         number=event.number,
         kept=event.kept,
@@ -174,6 +176,7 @@ def _decode(text: bytes) -> Event | None:
             also=tuple(_stack(frames) for frames in line.also),
             dispersion=line.dispersion,
             scale=line.scale,
+            listed=line.listed,
             evidence=line.evidence,
         )
     except (msgspec.DecodeError, ValueError):

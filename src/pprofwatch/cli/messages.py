@@ -1,13 +1,14 @@
-"""Lines for people, on stderr: with colour on a terminal, a priority in the journal, a time in a plain file."""
+"""Lines on stderr: with colour on a terminal, a priority in the journal, a time in a plain file; or JSON objects."""
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -28,6 +29,7 @@ class Style(enum.Enum):
 
 # syslog(3): 3 is an error, 4 a warning; 5 and 6 need no colour.
 _COLOURS = {3: "red", 4: "yellow"}
+_PRIORITIES = {3: "error", 4: "warning", 5: "notice", 6: "info"}
 
 
 def detect_style(stream: TextIO, environ: Mapping[str, str]) -> Style:
@@ -41,7 +43,11 @@ def detect_style(stream: TextIO, environ: Mapping[str, str]) -> Style:
 
 
 class Messages:
-    """Writes messages. A stream that can't be written to (a full disk, a closed pipe) stops nobody from working."""
+    """Writes messages. A stream that can't be written to (a full disk, a closed pipe) stops nobody from working.
+
+    Attributes:
+        as_json: Whether each message is a JSON object in one line, instead of lines for people.
+    """
 
     def __init__(
         self, stream: TextIO, style: Style, *, colour: bool = False, now: Callable[[], float] = time.time
@@ -50,13 +56,30 @@ class Messages:
         self._style = style
         self._colour = colour
         self._now = now
+        self.as_json = False
 
-    def say(self, priority: int, text: str) -> None:
-        """Write a message of one or more lines; ``priority`` is syslog's: 3 error, 4 warning, 5 notice, 6 info."""
-        lines = [safe_text(line) for line in text.split("\n")]
+    def say(self, priority: int, text: str, fields: Mapping[str, Any] | None = None) -> None:
+        """Write a message.
+
+        Args:
+            priority: As syslog numbers them: 3 error, 4 warning, 5 notice, 6 info.
+            text: One or more lines.
+            fields: What a JSON object has beside, with a ``summary`` that says in one line what the text does.
+        """
+        if self.as_json:
+            lines = [self._as_object(priority, text, fields or {})]
+        else:
+            lines = self._mark(priority, [safe_text(line) for line in text.split("\n")])
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write("".join(f"{line}\n" for line in self._mark(priority, lines)))
+            self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()
+
+    def _as_object(self, priority: int, text: str, fields: Mapping[str, Any]) -> str:
+        usual = {"time": format_time(self._now()), "priority": _PRIORITIES[priority]}
+        line = json.dumps(
+            {**usual, **fields, "message": fields.get("summary", text)}
+        )  # in ASCII: no control characters
+        return f"<{priority}>{line}" if self._style is Style.JOURNAL else line
 
     def _mark(self, priority: int, lines: list[str]) -> list[str]:
         if self._style is Style.JOURNAL:

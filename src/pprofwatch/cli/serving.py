@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from pprofwatch.alerts.delivery import Delivery
 from pprofwatch.alerts.incidents import Action, Event
-from pprofwatch.alerts.message import alert
+from pprofwatch.alerts.message import alert, next_command
+from pprofwatch.alerts.payload import event_as_json
+from pprofwatch.alerts.sinks import make_sinks
+from pprofwatch.alerts.sinks.base import Notice
 from pprofwatch.alerts.watch import SharedParser, Watch
 from pprofwatch.collect.daemon import Daemon
 from pprofwatch.collect.parts import Clock
@@ -19,11 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pprofwatch.alerts.sinks.base import Sink
     from pprofwatch.cli.messages import Messages
     from pprofwatch.config.settings import Config, TargetConfig
-
-# As syslog numbers them.
-_ERROR, _NOTICE = 3, 5
 
 
 def serve(
@@ -37,8 +39,8 @@ def serve(
     Args:
         config: What to do.
         reload: Reads the configuration again.
-        messages: Where alerts and everything else is told.
-        on_event: Called with what happens to incidents, after it was told.
+        messages: For standard error, which is a sink, and for everything else that is to be said.
+        on_event: Called with what happens to incidents, when it is about to be told; in any thread.
 
     Raises:
         AlreadyRunningError: Another daemon has the log folder.
@@ -46,24 +48,40 @@ def serve(
     """
     leaks = config.leaks
     parser = SharedParser()
-
-    def reload_config() -> Config:
-        nonlocal leaks
-        new = reload()
-        leaks = new.leaks
-        return new
-
-    def tell(event: Event, log: Path) -> None:
-        messages.say(_NOTICE if event.action is Action.RESOLVED else _ERROR, alert(event, log, leaks))
-        on_event(event)
-
-    def make_watch(target: TargetConfig, folder: Path) -> Watch:
-        return Watch(target.target.name, folder, leaks, parser, now=time.time, tell=tell)
-
     # CLOCK_BOOTTIME goes on while the machine sleeps, so that the polls it missed are seen as missed.
     clock = Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
 
+    def describe(event: Event, folder: Path) -> Notice:
+        fields = event_as_json(
+            event,
+            folder=folder,
+            next_command=next_command(folder, leaks),
+            max_goroutines=leaks.max_goroutines,
+        )
+        return Notice(event, fields, alert(event, folder, leaks))
+
+    def sinks_of(config: Config) -> list[Sink]:
+        return make_sinks(config.sinks, now=clock.wall, say=messages.say)
+
     async def run() -> None:
+        delivery = Delivery(sinks_of(config), say=messages.say, describe=describe)
+
+        def tell(event: Event, folder: Path) -> None:
+            delivery.tell(event, folder)
+            if event.action is not Action.SUSPECTED:
+                on_event(event)
+
+        def make_watch(target: TargetConfig, folder: Path) -> Watch:
+            name = target.target.name
+            return Watch(name, folder, leaks, parser, now=clock.wall, tell=tell, resume=delivery.resume)
+
+        def reload_config() -> Config:
+            nonlocal leaks
+            new = reload()
+            leaks = new.leaks
+            delivery.change(sinks_of(new), {target.target.name for target in new.targets})
+            return new
+
         daemon = Daemon(
             config,
             reload=reload_config,
@@ -71,6 +89,7 @@ def serve(
             say=messages.say,
             make_watch=make_watch,
             systemd=Systemd(os.environ),
+            beside=delivery.run,
         )
         await daemon.run()
 

@@ -43,6 +43,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
         loaded = load(flags, config_file, os.environ)
         for note in loaded.notes:
             messages.say(_WARNING, note)
+        messages.as_json = loaded.config.log_format == "json"
         return loaded.config
 
     config = load_config()

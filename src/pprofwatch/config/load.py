@@ -11,6 +11,7 @@ import platformdirs
 from pprofwatch.config import options as opt
 from pprofwatch.config.document import Document, Table, read_document
 from pprofwatch.config.settings import Config, LeakConfig, LogConfig
+from pprofwatch.config.sinks import SINK_KEY, read_sinks
 from pprofwatch.config.targets import read_targets
 from pprofwatch.config.values import Values, read_flags, read_table
 from pprofwatch.errors import ConfigError
@@ -59,12 +60,15 @@ def load(flags: Mapping[str, Any], path: Path | None, environ: Mapping[str, str]
     notes: list[str] = []
     path = path or _find(default_paths(environ))
     document = read_document(path) if path else Document(Path(_FILE_NAME), {})
-    from_file = read_table(Table(document.data, (), document), opt.OPTIONS, mistakes, _TARGET_KEYS)
+    data = {key: value for key, value in document.data.items() if key != SINK_KEY}
+    from_file = read_table(Table(data, (), document), opt.OPTIONS, mistakes, _TARGET_KEYS)
     general = from_file.under(read_flags(flags, opt.OPTIONS, mistakes))
     targets = read_targets(general, document, mistakes, notes)
+    sinks = read_sinks(document, mistakes)
     if mistakes:
         raise ConfigError(list(dict.fromkeys(mistakes)))
-    config = Config(targets, _log_config(general, environ), LeakConfig(**_fields(general, LeakConfig)))
+    leaks = LeakConfig(**_fields(general, LeakConfig))
+    config = Config(targets, _log_config(general, environ), leaks, sinks, general.get(opt.LOG_FORMAT))
     return Loaded(config, path, tuple(dict.fromkeys(notes)))
 
 
