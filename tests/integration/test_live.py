@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -21,6 +22,7 @@ from pprofwatch.logs.reader import read_entries
 
 if TYPE_CHECKING:
     from conftest import StartGoServer
+    from goserver import GoServer
 
 PROGRAM = [sys.executable, "-m", "pprofwatch"]
 FAST = ["--interval", "0.2s", "--leak-window", "20s", "--profile", "goroutine"]
@@ -63,6 +65,12 @@ class Daemon:
         self._process.communicate()
 
 
+def start_leak(server: GoServer, kind: str, every: str) -> None:
+    """One goroutine more is lost now and every so often."""
+    with urllib.request.urlopen(f"{server.url}/leak?kind={kind}&every={every}", timeout=10) as answer:
+        answer.read()
+
+
 def test_leaking_function_and_line_are_named_within_40_seconds_and_no_other(
     go_server: StartGoServer, tmp_path: Path
 ) -> None:
@@ -84,6 +92,60 @@ def test_leaking_function_and_line_are_named_within_40_seconds_and_no_other(
     check = subprocess.run([*PROGRAM, *command[1].split()], capture_output=True, text=True, check=False)
     assert check.returncode == 1
     assert "main.(*Dispatcher).forward" in check.stdout
+
+
+def test_a_leak_of_one_a_second_is_proven_within_90_seconds_by_default(
+    go_server: StartGoServer, tmp_path: Path
+) -> None:
+    server = go_server("-traffic", "50")  # which goes up and down by half
+    with Daemon("--target", server.address, "--log-dir", str(tmp_path), "--interval", "1s") as daemon:
+        daemon.wait_for("recording", 10)
+        start_leak(server, "chan", "1s")
+        daemon.wait_for("  next  ", 90)
+        daemon.end()
+    told = daemon.said
+    assert f"LEAK {server.address}: goroutines grow without bound in main.(*Dispatcher).forward\n" in told
+    assert re.search(r"  where    example\.com/goserver/leaks\.go:\d+, blocked in chan send\n", told)
+    assert re.search(r"  proof    (all|\d+) of them can never run again \(goroutineleak\)\n", told)
+    kept = re.search(r"  kept     (.*)/\n", told)
+    assert kept is not None
+    kinds = {re.sub(r"-\d.*Z", "", file.name) for file in Path(kept[1]).iterdir()}
+    assert kinds == {"goroutine.pb.gz", "goroutine.txt", "goroutineleak.txt"}
+    assert told.count("LEAK") == 1
+
+    listed = subprocess.run([*PROGRAM, "incidents", "--json", str(tmp_path)], capture_output=True, check=True)
+    (incident,) = json.loads(listed.stdout)["incidents"]
+    assert (incident["severity"], incident["resolved_at"]) == ("proven", None)
+    # The log tells the same without the daemon.
+    check = subprocess.run([*PROGRAM, "check", "--json", str(tmp_path)], capture_output=True, check=False)
+    (leak,) = json.loads(check.stdout)["leaks"]
+    assert (leak["severity"], leak["detected_at"]) == ("proven", incident["detected_at"])
+
+
+def test_leaks_that_go_can_t_prove_are_found_within_the_window_and_a_tenth(
+    go_server: StartGoServer, tmp_path: Path
+) -> None:
+    functions = {
+        "sleep": "main.(*Poller).poll",
+        "io": "main.(*Client).readReply",
+        "reachable": "main.(*Subscriber).wait",
+    }
+    servers = {kind: go_server("-traffic", "50") for kind in functions}
+    options = [option for server in servers.values() for option in ("--target", server.address)]
+    options += ["--log-dir", str(tmp_path), "--interval", "0.2s", "--leak-window", "40s"]
+    with Daemon(*options) as daemon:
+        daemon.wait_for("recording", 10)
+        for kind, server in servers.items():
+            start_leak(server, kind, "500ms")
+        deadline = time.monotonic() + 44
+        for kind, server in servers.items():
+            daemon.wait_for(
+                f"LEAK {server.address}: goroutines grow without bound in {functions[kind]}\n",
+                deadline - time.monotonic(),
+            )
+        daemon.end()
+    assert daemon.said.count("LEAK") == len(servers)
+    assert "can never run again" not in daemon.said
 
 
 def test_server_that_does_not_leak_raises_no_alert_under_bursts(go_server: StartGoServer, tmp_path: Path) -> None:

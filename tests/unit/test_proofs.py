@@ -90,9 +90,20 @@ def test_what_can_never_run_again_but_does_not_grow_is_stuck_until_it_is_listed_
 def test_a_few_that_are_stuck_in_a_busy_stack_are_counted_and_not_its_traffic() -> None:
     rng = random.Random(3)
     detector = Detector()
-    time = after(server(1, {BUSY: waves(rng, 100)}), detector)
-    detector.prove(time, {BUSY: 3})
+    polls = server(1.2, {BUSY: waves(rng, 100)})
+    time = after(polls[:360], detector)
+    news = detector.prove(time, {BUSY: 3}) + find(polls[360:], detector)
+    assert severities(news) == [(Severity.STUCK, False)]
     assert [leak.count_to for leak in detector.leaks] == [3]
+
+
+def test_a_leak_that_is_listed_while_it_is_small_is_not_told_as_stuck_first() -> None:
+    detector = Detector()
+    polls = server(0.1, {LEAKING: leak(1, after=50), BUSY: steady(50)})
+    time = after(polls[:6], detector)
+    assert detector.prove(time + 5, {LEAKING: 5}) == []
+    time = after(polls[6:12], detector)
+    assert severities(detector.prove(time + 5, {LEAKING: 60})) == [(Severity.PROVEN, False)]
 
 
 def test_what_is_stuck_and_more_each_hour_is_proven_to_leak_however_busy_its_stack_is() -> None:

@@ -14,7 +14,7 @@ from pprofwatch.leaks.culprit import culprit, enclosing, is_users, origin
 from pprofwatch.leaks.limit import heads_for
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY, STRIDE, Series
 from pprofwatch.leaks.severity import Severity
-from pprofwatch.leaks.suspicion import find_growth, find_suspect
+from pprofwatch.leaks.suspicion import find_suspect, may_grow
 from pprofwatch.leaks.verdict import RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Leak:
     Times are Unix seconds, counts goroutines (or whatever the profile counts). ``detected_at`` is the time of the
     entry at which it could first be told; ``since`` is when the growth began, to a block. ``also`` are stacks that
     grow with it and are counted as the same bug. ``dispersion`` is how many come at a time, about. ``scale`` is how
-    many of them stand behind one that the detector has counted: 1, but for heap's samples.
+    many of them stand behind one that the detector has counted: 1, but for heap's samples. ``listed`` tells that the
+    count is of those that the goroutineleak profile lists, and not of all that are in the stack.
     """
 
     stack: Stack
@@ -62,18 +63,25 @@ class Leak:
     also: tuple[Stack, ...] = ()
     dispersion: float = 1.0
     scale: float = 1.0
+    listed: bool = False
     evidence: Evidence | None = None
 
     @property
     def per_hour(self) -> float:
-        """The mean rate since it began."""
-        return (self.count_to - self.count_from) / max(self.time - self.since, 1e-3) * 3600
+        """The mean rate since it began; 0 where a clock that was set back leaves no time for it."""
+        return (self.count_to - self.count_from) * self._an_hour
 
     @property
     def per_hour_error(self) -> float:
         """Half the width of the rate's 95 % interval, were the goroutines (or what it is) lost at random."""
         events = max(0, self.count_to - self.count_from) / self.scale * self.dispersion
-        return _NORMAL_95 * sqrt(events) * self.scale / max(self.time - self.since, 1e-3) * 3600
+        return _NORMAL_95 * sqrt(events) * self.scale * self._an_hour
+
+    @property
+    def _an_hour(self) -> float:
+        """How often the time since it began goes into an hour."""
+        lasted = self.time - self.since
+        return 3600 / lasted if lasted > 0 else 0.0
 
     @property
     def culprit(self) -> Frame:
@@ -116,8 +124,7 @@ class _Active:
 
     @property
     def count(self) -> int:
-        count = self.leak.count_to if self.series is None else self.series.last
-        return count if self.proven is None else min(count, self.proven)
+        return self.leak.count_to if self.series is None else self.series.last
 
     def raise_to(self, severity: Severity) -> None:
         """Make it at least so severe."""
@@ -148,6 +155,8 @@ class Detector:
         self._total = Series(0, from_zero=False)
         self._active: list[_Active] = []
         self._suspects: dict[Stack, Run] = {}
+        #: What the goroutineleak profile listed last and is no leak yet: how many, and in which block that was.
+        self._listed: dict[Stack, tuple[int, int | None]] = {}
 
     def observe(self, time: float, counts: Mapping[Stack, int]) -> list[Finding]:
         """Take a poll: how often each stack was there at a time (Unix seconds). Returns what is news about leaks."""
@@ -163,22 +172,22 @@ class Detector:
             return []
         self._close_block()
         self._block = block
-        findings = self._over(time) + self._found(time)
+        findings = self._over(time) + self._found(time) + self._settle(time)
         self._suspects = self._find_suspects()
         return findings
 
     def prove(self, time: float, proven: Mapping[Stack, int]) -> list[Finding]:
         """Take what the goroutineleak profile lists at a time: how many of each stack can never run again."""
-        freed = [active for active in self._active if active.proven is not None and not _listed(active, proven)]
-        findings = [self._end(active, time) for active in freed]
-        fresh = []
-        for stack, count in proven.items():
-            if not any(stack in active.stacks for active in self._active):
-                fresh.append(self._proven(time, stack, count))
-        found = self._merge(fresh)
+        growing = {stack for active in self._active if active.proven is None for stack in active.stacks}
+        listed = [active for active in self._active if active.proven is not None]
+        for active in listed:
+            active.stacks -= growing - {active.leak.stack}
+        findings = [self._free(active, time) for active in listed if not _count_listed(active, proven)]
+        known = {stack for active in self._active for stack in active.stacks}
         for active in self._active:
-            self._take_proof(active, _listed(active, proven))
-        return findings + [Finding(self._present(active, time)) for active in found]
+            self._take_proof(active, _count_listed(active, proven), time)
+        self._listed = {stack: (count, self._block) for stack, count in proven.items() if stack not in known}
+        return findings + self._settle(time)
 
     def confirm(self, stack: Stack) -> None:
         """What is told of a leak's stack elsewhere proves it: its goroutines are still the same ones, waiting."""
@@ -204,17 +213,31 @@ class Detector:
         for leak in leaks:
             stacks = {leak.stack, *leak.also}
             grouped = any(origin(stack) == origin(leak.stack) for stack in leak.also)
-            proven = leak.count_to if leak.severity is Severity.STUCK else None
+            proven = leak.count_to if leak.listed else None
             found = _Active(leak, None, leak.count_to - leak.count_from, stacks, grouped, proven)
             known = next((active for active in self._active if self._same_bug(found, active)), None)
-            if known is None:
+            if known is None or (found.proven is not None and known.proven is None and not _continues(found, known)):
                 self._active.append(found)
                 self._bind(found)
             else:
-                peak = known.leak.count_from + known.growth
-                known.growth = max(found.growth, peak - leak.count_from)
-                known.leak = leak
-                known.stacks |= stacks
+                self._go_on(found, known)
+
+    def _go_on(self, told: _Active, replayed: _Active) -> None:
+        """Make one of a leak that was told before a restart and what the replay has found of it."""
+        severity = replayed.leak.severity
+        replayed.stacks |= told.stacks
+        if told.proven is not None and replayed.proven is None:  # it has grown since
+            detected_at = told.leak.detected_at
+            replayed.leak = replace(replayed.leak, stack=told.leak.stack, detected_at=detected_at)
+        else:
+            peak = replayed.leak.count_from + replayed.growth
+            replayed.growth = max(told.growth, peak - told.leak.count_from)
+            replayed.leak = told.leak
+            if told.proven is None and replayed.proven is not None:  # the replay was too short to see it grow
+                replayed.proven, replayed.grouped = None, told.grouped
+                self._bind(replayed)
+        replayed.raise_to(told.leak.severity)
+        replayed.raise_to(severity)
 
     def _block_at(self, time: float) -> int:
         """The block that a time falls in. A clock that was set back moves the blocks, not the history."""
@@ -240,6 +263,7 @@ class Detector:
         self._group_of.clear()
         self._groups.clear()
         self._suspects.clear()
+        self._listed.clear()
         self._total = Series(0, from_zero=False)
         self._block = None
         for active in self._active:
@@ -321,11 +345,12 @@ class Detector:
     def _over(self, time: float) -> list[Finding]:
         findings = []
         for active in list(self._active):
+            count = self._count(active)
             if active.proven is not None:
-                if active.count <= (1 - SHRUNK) * active.proven:
+                if count <= (1 - SHRUNK) * active.proven:
                     findings.append(self._end(active, time))
                 continue
-            growth = active.count - active.leak.count_from
+            growth = count - active.leak.count_from
             active.growth = max(active.growth, growth)
             if growth <= (1 - SHRUNK) * active.growth:
                 findings.append(self._end(active, time))
@@ -340,13 +365,18 @@ class Detector:
         peak = active.leak.count_from + active.growth if active.proven is None else active.proven
         return Finding(self._present(active, time), over=True, peak=peak)
 
+    def _free(self, active: _Active, time: float) -> Finding:
+        """End a leak that was listed and is no longer: none of its goroutines is left, whoever else is in the stack."""
+        finding = self._end(active, time)
+        return replace(finding, leak=replace(finding.leak, count_to=0))
+
     def _found(self, time: float) -> list[Finding]:
         """The leaks that the block just closed gives away, the same bug's stacks together."""
         return [Finding(self._present(active, time)) for active in self._merge(self._fresh(time))]
 
     def _merge(self, fresh: list[_Active]) -> list[_Active]:
         """Take up what was found, the same bug's stacks together, and return what was not known."""
-        fresh.sort(key=lambda active: (not is_users(active.leak.stack), -active.count))
+        fresh.sort(key=lambda active: (not is_users(active.leak.stack), -active.leak.count_to))
         found: list[_Active] = []
         for active in fresh:
             known = next((other for other in self._active if self._same_bug(active, other)), None)
@@ -356,6 +386,10 @@ class Detector:
                 continue
             if known.proven is not None and active.proven is None:
                 self._grows_after_all(known, active)
+            elif known.proven is not None and active.proven is not None:
+                known.proven += active.proven
+                if any(known is other for other in found):  # in how many stacks ever: that is what it begins with
+                    known.leak = replace(known.leak, count_from=known.proven)
             known.raise_to(active.leak.severity)
             if active.grouped:
                 # Others of the same origin may be bugs of their own, and will show as such.
@@ -367,38 +401,62 @@ class Detector:
     def _grows_after_all(self, known: _Active, growing: _Active) -> None:
         """What was only known to be stuck grows: from now on its growth is what counts."""
         is_proven = (known.proven or 0) >= PROVEN_SHARE * growing.growth
-        leak = replace(growing.leak, stack=known.leak.stack, detected_at=known.leak.detected_at)
+        stack = known.leak.stack if growing.grouped else growing.leak.stack
+        leak = replace(growing.leak, stack=stack, detected_at=known.leak.detected_at)
         known.leak = replace(leak, severity=Severity.PROVEN if is_proven else known.leak.severity)
         known.series, known.growth, known.proven = growing.series, growing.growth, None
+        known.grouped = growing.grouped
 
-    def _proven(self, time: float, stack: Stack, count: int) -> _Active:
-        """A stack of which so many can never run again: proven to leak if it grows, stuck otherwise."""
+    def _settle(self, time: float) -> list[Finding]:
+        """Say what becomes of the stacks that were listed: proven to leak where they grow, stuck where they don't.
+
+        Of those that have just risen it is too early to say.
+        """
+        fresh = []
+        for stack, (count, block) in list(self._listed.items()):
+            series = self._series.get(stack)
+            grown = self._proven_growth(time, stack, count)
+            waited = (self._block or 0) - (block or 0)
+            if grown is None and series is not None and may_grow(series, waited):
+                continue
+            del self._listed[stack]
+            if grown is not None:
+                fresh.append(grown)
+            elif series is None or series.last >= count:
+                total = self._total.last
+                leak = Leak(stack, Severity.STUCK, time, time, time, count, count, total, total)
+                fresh.append(_Active(leak, series, 0, {stack}, grouped=False, proven=count))
+        return [Finding(self._present(active, time)) for active in self._merge(fresh)]
+
+    def _proven_growth(self, time: float, stack: Stack, count: int) -> _Active | None:
+        """A stack as a proven leak, if it grows and most of that is among the so many that can never run again."""
         series = self._series.get(stack)
-        run = None if series is None else find_growth(series, self._min_count)
-        if series is not None and run is not None and count >= PROVEN_SHARE * run.growth:
-            active = self._activate(time, [stack], series, Growth(run), grouped=False)
-            active.raise_to(Severity.PROVEN)
-            return active
-        total = self._total.last
-        leak = Leak(stack, Severity.STUCK, time, time, time, count, count, total, total)
-        return _Active(leak, series, 0, {stack}, grouped=False, proven=count)
+        run = None if series is None else find_suspect(series, self._min_count)
+        if series is None or run is None or count < PROVEN_SHARE * run.growth:
+            return None
+        active = self._activate(time, [stack], series, Growth(run), grouped=False)
+        active.raise_to(Severity.PROVEN)
+        return active
 
     def _suspected(self, stack: Stack, run: Run) -> Leak:
         active = self._activate(self._time, [stack], self._series[stack], Growth(run), grouped=False)
         return replace(active.leak, severity=Severity.SUSPECTED)
 
-    def _take_proof(self, active: _Active, count: int) -> None:
+    def _take_proof(self, active: _Active, count: int, time: float) -> None:
         if active.proven is None:
             if count and count >= PROVEN_SHARE * (active.count - active.leak.count_from):
                 active.raise_to(Severity.PROVEN)
             return
         active.proven = count
+        if (grown := self._proven_growth(time, active.leak.stack, count)) is not None:
+            self._grows_after_all(active, grown)
+            return
         if count - active.leak.count_from >= self._min_count:
             active.raise_to(Severity.PROVEN)
 
     def _find_suspects(self) -> dict[Stack, Run]:
         """The stacks that grow as the block closes, and are no leaks yet."""
-        known = {stack for active in self._active for stack in active.stacks}
+        known = {stack for active in self._active if active.proven is None for stack in active.stacks}
         runs = {
             stack: run
             for stack, series in self._series.items()
@@ -477,6 +535,8 @@ class Detector:
 
     def _same_bug(self, new: _Active, known: _Active) -> bool:
         """Whether two leaks are one: a shared stack, one function of one origin, or growth in step since one time."""
+        if known.proven is not None and new.proven is None:
+            return _continues(known, new)
         if not new.stacks.isdisjoint(known.stacks):
             return True
         if _place(new.leak.stack) == _place(known.leak.stack):
@@ -490,12 +550,34 @@ class Detector:
     def _present(self, active: _Active, time: float) -> Leak:
         """The leak with its numbers as they are now."""
         also = sorted(active.stacks - {active.leak.stack}, key=lambda stack: (not is_users(stack), stack.functions))
-        return replace(active.leak, time=time, count_to=active.count, total_to=self._total.last, also=tuple(also))
+        return replace(
+            active.leak,
+            time=time,
+            count_to=self._count(active),
+            total_to=self._total.last,
+            also=tuple(also),
+            listed=active.proven is not None,
+        )
+
+    def _count(self, active: _Active) -> int:
+        """How many goroutines a leak has now: of those that were listed, no more than polls have seen since."""
+        if active.proven is None:
+            return active.count
+        if not self._series:
+            return active.proven
+        there = sum(series.last for stack in active.stacks if (series := self._series.get(stack)) is not None)
+        return min(there, active.proven)
 
 
-def _listed(active: _Active, proven: Mapping[Stack, int]) -> int:
+def _count_listed(active: _Active, proven: Mapping[Stack, int]) -> int:
     """How many of a leak's goroutines the goroutineleak profile lists."""
     return sum(proven.get(stack, 0) for stack in active.stacks)
+
+
+def _continues(stuck: _Active, growing: _Active) -> bool:
+    """Whether what grows is what was stuck: the same functions, or a group that the stuck stack belongs to."""
+    stack = stuck.leak.stack
+    return stack.functions == growing.leak.stack.functions or (growing.grouped and stack in growing.stacks)
 
 
 def _place(stack: Stack) -> tuple[str, str]:

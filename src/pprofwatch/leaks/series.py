@@ -24,10 +24,9 @@ class Series:
         blocks: Closed blocks, oldest first, flat: floor, peak, fall, floor, peak, fall …
         last: The latest count.
         quiet: How many closed blocks in a row were all zero.
-        rises_before: At how many polls of the latest closed block the count rose.
     """
 
-    __slots__ = ("_fall", "_floor", "_peak", "_rises", "blocks", "last", "quiet", "rises_before")
+    __slots__ = ("_fall", "_floor", "_peak", "_rises", "_rises_before", "blocks", "last", "quiet")
 
     def __init__(self, count: int, *, from_zero: bool) -> None:
         """Begin at ``count``; ``from_zero`` tells that the stack was looked for before, and was not there."""
@@ -37,7 +36,7 @@ class Series:
         self._floor = 0 if from_zero else count
         self._peak = count
         self._fall = 0
-        self._rises = self.rises_before = 0
+        self._rises = self._rises_before = 0
 
     def copy(self) -> Series:
         """A series with the same past, to go its own way."""
@@ -78,13 +77,18 @@ class Series:
         self.quiet = 0 if self._peak else self.quiet + 1
         self._floor = self._peak = self.last
         self._fall = 0
-        self.rises_before, self._rises = self._rises, 0
+        self._rises_before, self._rises = self._rises, 0
         if len(blocks) > STRIDE * (HISTORY + 10):
             del blocks[: len(blocks) - STRIDE * HISTORY]
 
     def forget(self) -> None:
         """Drop all that came before the current block."""
         del self.blocks[:]
+
+    @property
+    def rises(self) -> int:
+        """At how many polls the count rose, in this block and the one before."""
+        return self._rises + self._rises_before
 
     @property
     def floors(self) -> list[int]:

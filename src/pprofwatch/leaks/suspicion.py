@@ -17,25 +17,36 @@ _LEAST_RISES = 4
 _DEATHS = 0.25
 #: … unless for so many blocks the count has stayed clear of where it was at first.
 _CLEAR_BLOCKS = 8
-
-
-def find_growth(series: Series, min_count: int) -> Run | None:
-    """The growth by at least ``min_count`` that a series is in the middle of, as its latest block has closed."""
-    if series.last < min_count or not series.rises_before:
-        return None
-    run = find_run(series.floors, PAUSE)
-    if run is None or run.growth < min_count:
-        return None
-    rises = max(series.rises_before, sum(step > 0 for step in run.steps))
-    return run if rises >= _LEAST_RISES else None
+#: Growth shows within so many blocks.
+_LATELY = 5
 
 
 def find_suspect(series: Series, min_count: int) -> Run | None:
-    """The growth of a series that may be a leak: hardly any deaths, or a floor that has left its old level behind."""
-    run = find_growth(series, min_count)
-    if run is None or max(series.peaks[: run.start], default=0) >= series.last:
+    """The growth by at least ``min_count`` that a series is in the middle of, if it may be a leak's.
+
+    It has hardly any deaths, or a floor that has left its old level behind, and there have never been so many before.
+    """
+    if series.last < min_count or not series.rises:
+        return None
+    run = find_run(series.floors, PAUSE)
+    if run is None or run.growth < min_count or max(series.peaks[: run.start], default=0) >= series.last:
+        return None
+    if max(series.rises, sum(step > 0 for step in run.steps)) < _LEAST_RISES:
         return None
     if sum(series.falls[run.start :]) <= _DEATHS * run.growth:
         return run
     early_peak = max(series.peaks[run.start : run.start + 3], default=0)
     return run if len(run.steps) >= _CLEAR_BLOCKS and series.floors[-2] > early_peak else None
+
+
+def may_grow(series: Series, waited: int) -> bool:
+    """Whether a stack that is proven to hold goroutines for ever may be about to show that it loses more of them.
+
+    Args:
+        series: Its series.
+        waited: For how many blocks it was waited for that.
+    """
+    floors = series.floors
+    rose = series.last > floors[max(0, len(floors) - 1 - _LATELY)]
+    other_traffic = any(series.falls[-_LATELY:])
+    return rose and waited < (_LATELY if other_traffic else PAUSE)
