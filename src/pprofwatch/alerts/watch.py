@@ -12,13 +12,13 @@ from pprofwatch.alerts.journal import Journal
 from pprofwatch.errors import LogError, ProfileError
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY
 from pprofwatch.leaks.severity import Severity
-from pprofwatch.leaks.target import GOROUTINE, HEAP, JUDGED, THREADCREATE, TargetLeaks
+from pprofwatch.leaks.target import GOROUTINE, HEAP, HEAP_WINDOWS, JUDGED, THREADCREATE, TargetLeaks
 from pprofwatch.logs.evidence_folder import EvidenceFolder
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.profiles.text import CountsParser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pprofwatch.config.settings import LeakConfig
@@ -97,10 +97,9 @@ class Watch:
         Raises:
             LogError: The journal of incidents can't be read.
         """
-        since = self._now() - self._window * (HISTORY + 1) / BLOCKS_PER_WINDOW
-        logs = [
-            read_entries([self._folder], profile=profile, since=since, on_problem=lambda _: None) for profile in JUDGED
-        ]
+        remembered = self._window * (HISTORY + 1) / BLOCKS_PER_WINDOW
+        logs = [self._read(HEAP, remembered * HEAP_WINDOWS)]
+        logs += [self._read(profile, remembered) for profile in JUDGED if profile != HEAP]
         for entry in heapq.merge(*logs, key=lambda entry: entry.time):
             self._detect(entry)
         events = self._journal.read()
@@ -175,6 +174,10 @@ class Watch:
         """Take the target's ``goroutine?debug=2`` of ``time``."""
         self._leaks.take_dump(time, dump)
         self._compare(GOROUTINE, time)
+
+    def _read(self, profile: str, seconds: float) -> Iterator[Entry]:
+        """What the logs hold of a profile's last seconds."""
+        return read_entries([self._folder], profile=profile, since=self._now() - seconds, on_problem=lambda _: None)
 
     def _watched(self) -> list[Leak]:
         """What the target may be asked about: suspects, and leaks that nothing is proven of yet."""

@@ -24,9 +24,14 @@ JUDGED = {GOROUTINE: GOROUTINE, GOROUTINELEAK: GOROUTINE, THREADCREATE: THREADCR
 THREADS = Stack((Frame("OS threads", "", 0),))
 #: The heap is judged in samples of this many bytes, the runtime's own default, whatever rate the program has set.
 SAMPLE_BYTES = 512 << 10
-#: For how many leak windows growth must last, by profile. A cache that fills up for half an hour is what most healthy
-#: heaps hold, and once it is full, chance in the samples makes it seem to grow for some minutes more.
-WINDOWS = {GOROUTINE: 1.0, THREADCREATE: 1.0, HEAP: 2.0}
+#: For so many leak windows a heap must grow. A cache that fills up for half an hour is what most healthy ones hold, and
+#: once it is full, chance in the samples makes it seem to grow for some minutes more.
+HEAP_WINDOWS = 2
+# The runtime keeps idle threads, so that rising traffic leaves ever more of them behind. Those that leak are held by
+# goroutines: so much of their growth must be theirs, …
+_HELD_SHARE = 0.5
+# … or they have become so many times what they were, which no day's traffic does: C code may hold them, too.
+_BEYOND_TRAFFIC = 10
 
 
 class TargetLeaks:
@@ -38,9 +43,11 @@ class TargetLeaks:
         self._detectors = {
             GOROUTINE: Detector(window, least, settings.max_goroutines),
             THREADCREATE: Detector(window, least),
-            HEAP: Detector(window * WINDOWS[HEAP], least),
+            HEAP: Detector(window * HEAP_WINDOWS, least),
         }
         self._heap = _HeapSamples()
+        #: When the leak of threads that goes on could be told; None: there is none, or it may be idle threads only.
+        self._threads_at: float | None = None
         self._witness = Witness()
         #: Goroutines at the latest poll.
         self.total = 0
@@ -59,7 +66,7 @@ class TargetLeaks:
             self._witness.take_leaked(time, counts.by_stack)
             findings = self._detectors[GOROUTINE].prove(time, counts.by_stack)
         elif profile == THREADCREATE:
-            findings = self._detectors[THREADCREATE].observe(time, {THREADS: counts.total})
+            findings = self._observe_threads(time, counts.total)
         elif profile == HEAP:
             findings = self._detectors[HEAP].observe(time, self._heap.take(counts))
         else:
@@ -68,7 +75,8 @@ class TargetLeaks:
 
     def leaks(self, profile: str) -> list[Leak]:
         """The leaks of a profile that go on, with their present numbers."""
-        return [self._shown(profile, leak) for leak in self._detectors[profile].leaks]
+        leaks = self._told_threads() if profile == THREADCREATE else self._detectors[profile].leaks
+        return [self._shown(profile, leak) for leak in leaks]
 
     @property
     def suspects(self) -> list[Leak]:
@@ -77,6 +85,9 @@ class TargetLeaks:
 
     def resume(self, profile: str, leaks: Iterable[Leak]) -> None:
         """Go on with leaks that were found before a restart of the daemon, after its logs were replayed."""
+        leaks = list(leaks)
+        if profile == THREADCREATE and leaks:
+            self._threads_at = leaks[0].detected_at
         resumed = (self._heap.in_samples(leak) for leak in leaks) if profile == HEAP else leaks
         self._detectors[profile].resume(resumed)
 
@@ -90,6 +101,27 @@ class TargetLeaks:
         watched = [*detector.leaks, *detector.suspected]
         self._witness.take_dump(time, dump, [stack for leak in watched for stack in (leak.stack, *leak.also)])
         self._confirm()
+
+    def _observe_threads(self, time: float, total: int) -> list[Finding]:
+        detector = self._detectors[THREADCREATE]
+        findings = detector.observe(time, {THREADS: total})
+        if self._threads_at is not None:
+            self._threads_at = self._threads_at if detector.leaks else None
+            return findings
+        if any(self._may_be_held(leak) for leak in detector.leaks):
+            self._threads_at = time
+        return [Finding(leak) for leak in self._told_threads()]
+
+    def _may_be_held(self, threads: Leak) -> bool:
+        """Whether what has grown may be more than idle threads: where goroutines are polled, these tell."""
+        held = sum(leak.count_to - leak.count_from for leak in self._detectors[GOROUTINE].leaks)
+        grown = threads.count_to - threads.count_from
+        beyond_traffic = threads.count_to >= _BEYOND_TRAFFIC * threads.count_from
+        return not self.total or beyond_traffic or held >= _HELD_SHARE * grown
+
+    def _told_threads(self) -> list[Leak]:
+        at = self._threads_at
+        return [] if at is None else [replace(leak, detected_at=at) for leak in self._detectors[THREADCREATE].leaks]
 
     def _confirm(self) -> None:
         detector = self._detectors[GOROUTINE]

