@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pprofwatch.alerts.incidents import Action
 from pprofwatch.alerts.sinks.base import Notice, Sink
+from pprofwatch.leaks.severity import Severity
 
 if TYPE_CHECKING:
+    from pprofwatch.alerts.incidents import Event
     from pprofwatch.config.settings import SinkConfig
 
 #: Writes a message: its priority, as syslog numbers them; its text; and its fields, for who reads JSON.
 SayNotice = Callable[[int, str, Mapping[str, Any]], None]
-_ERROR, _NOTICE = 3, 5
+_ERROR, _WARNING, _NOTICE = 3, 4, 5
 
 
 class StderrSink(Sink):
@@ -25,5 +27,10 @@ class StderrSink(Sink):
 
     async def send(self, notice: Notice) -> None:
         """Say it."""
-        priority = _NOTICE if notice.event.action is Action.RESOLVED else _ERROR
-        self._say(priority, notice.text, notice.fields)
+        self._say(_priority(notice.event), notice.text, notice.fields)
+
+
+def _priority(event: Event) -> int:
+    if event.action is Action.RESOLVED:
+        return _NOTICE
+    return _WARNING if event.leak.severity is Severity.STUCK else _ERROR
