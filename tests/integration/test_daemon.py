@@ -416,9 +416,10 @@ async def test_polls_that_cannot_be_logged_are_said_once_and_counted(tmp_path: P
     assert sum(entry.gap for entry in gaps) >= 5
     asked = len([request for request in server.requests if request.name == "goroutine"])
     assert asked - 1 <= sum(entry.gap or 1 for entry in entries) <= asked
-    assert [entry.time for entry in run.watches[address].seen if entry.profile == "goroutine"] == [
-        entry.time for entry in entries if not entry.gap
-    ]
+    # A full disk does not silence alerts: the watch saw what came, whether it was logged or not.
+    seen = [entry.time for entry in run.watches[address].seen if entry.profile == "goroutine"]
+    assert set(seen) >= {entry.time for entry in entries if not entry.gap}
+    assert asked - 1 <= len(seen) <= asked
 
 
 async def test_a_target_without_a_folder_is_said_and_stops_no_other(tmp_path: Path) -> None:

@@ -116,9 +116,10 @@ class ProfileLoop:
             self._note_success()
         if await self._log(entry):
             self._rotate()
-            if keep is not None:
-                await keep(entry)
-            await self._observe(entry)
+        if keep is not None:
+            await keep(entry)
+        # Also what could not be logged: a full disk must not silence alerts.
+        await self._observe(entry)
         self._shared.pulse.polled(time)
 
     def _skip(self, reason: str, polls: int = 1) -> None:
