@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import subprocess
 import sys
@@ -95,3 +96,22 @@ def end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
+
+
+class Connection:
+    """One kept-alive connection, so that the server's goroutines do not change from request to request."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = http.client.HTTPConnection(address, timeout=30)
+
+    def get(self, path: str) -> bytes:
+        """The body of the answer, which must be 200."""
+        self._connection.request("GET", path)
+        response = self._connection.getresponse()
+        body = response.read()
+        assert response.status == 200, body
+        return body
+
+    def close(self) -> None:
+        """Closes it."""
+        self._connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from typing import TYPE_CHECKING
 
 import goserver
@@ -35,7 +34,7 @@ def test_a_healthy_server_that_is_restarted_20_times_raises_no_alert_in_a_day(
     watch.replay()
     server = go_server("-traffic", "30")
     options = ["-listen", server.address, "-traffic", "30"]
-    connection = http.client.HTTPConnection(server.address, timeout=10)
+    connection = goserver.Connection(server.address)
     answered = 0
     life = DAY // (RESTARTS + 1) // INTERVAL * INTERVAL
     for second in range(0, DAY, INTERVAL):
@@ -43,13 +42,11 @@ def test_a_healthy_server_that_is_restarted_20_times_raises_no_alert_in_a_day(
             connection.close()
             goserver.end(server.process)
             server = go_server(*options)
+            connection = goserver.Connection(server.address)
         for profile, every in EVERY.items():
             if second % every:
                 continue
-            connection.request("GET", f"/debug/pprof/{profile}?debug=1")
-            answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status == 200
+            body = connection.get(f"/debug/pprof/{profile}?debug=1")
             watch.observe(Entry(MIDNIGHT + second, TARGET, profile, body))
             answered += 1
         if watch.has_news:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -35,18 +34,8 @@ LEAKS = {
 }
 
 
-class Client:
-    """One kept-alive connection, so that the server's goroutines do not change from request to request."""
-
-    def __init__(self, address: str) -> None:
-        self.connection = http.client.HTTPConnection(address, timeout=30)
-
-    def get(self, path: str) -> bytes:
-        self.connection.request("GET", path)
-        response = self.connection.getresponse()
-        body = response.read()
-        assert response.status == 200, body
-        return body
+class Client(goserver.Connection):
+    """Asks for profiles."""
 
     def counts(self, name: str = "goroutine") -> dict[Stack, int]:
         return CountsParser().parse(self.get(f"/debug/pprof/{name}?debug=1")).by_stack
@@ -58,9 +47,6 @@ class Client:
 
     def reasons(self) -> dict[Stack, str]:
         return reasons(self.get("/debug/pprof/goroutine"))
-
-    def close(self) -> None:
-        self.connection.close()
 
     def leak(self, kind: str, n: int) -> Stack:
         """Leaks goroutines and waits until all are where they stay."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import goserver
 from pprofwatch.errors import ProfileError
 from pprofwatch.model import TEXT_PROFILES, Stack
 from pprofwatch.profiles.proto import decode_proto, to_profile
@@ -23,18 +23,8 @@ if TYPE_CHECKING:
     from pprofwatch.model import Profile
 
 
-class Client:
-    """One kept-alive connection, so that the server's goroutines do not change from request to request."""
-
-    def __init__(self, address: str) -> None:
-        self.connection = http.client.HTTPConnection(address, timeout=30)
-
-    def get(self, path: str) -> bytes:
-        self.connection.request("GET", path)
-        response = self.connection.getresponse()
-        body = response.read()
-        assert response.status == 200, body
-        return body
+class Client(goserver.Connection):
+    """Asks for profiles."""
 
     def text(self, name: str) -> bytes:
         return self.get(f"/debug/pprof/{name}?debug=1")
@@ -43,9 +33,6 @@ class Client:
         return to_profile(
             decode_proto(self.get(f"/debug/pprof/{name}{query}"), max_bytes=8 << 20, max_items=100_000), name
         )
-
-    def close(self) -> None:
-        self.connection.close()
 
 
 @pytest.fixture

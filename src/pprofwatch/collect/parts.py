@@ -49,7 +49,7 @@ class Watch(Protocol):
         """Takes up what the target's log tells of before the start. Called once, before its first poll; may block."""
 
     def observe(self, entry: Entry) -> None:
-        """Looks at an entry that has just come, and was logged if that could be. Quick: called on the event loop, but for very large bodies."""
+        """Looks at an entry that has just come, logged or not. Quick: on the event loop, but for very large bodies."""
 
     @property
     def total(self) -> int:
