@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import os
@@ -18,6 +19,7 @@ from pprofwatch.collect.daemon import Daemon
 from pprofwatch.collect.parts import Clock
 from pprofwatch.collect.systemd import Systemd
 from pprofwatch.config.settings import Config, LogConfig, TargetConfig
+from pprofwatch.errors import LogError
 from pprofwatch.logs.folder import folder_name
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.model import Entry, ProfileRequest, Target
@@ -114,8 +116,16 @@ class Run:
 
     async def logged(self, target: str, count: int, log: str = "goroutine") -> list[Entry]:
         """Waits until a log has so many entries."""
-        await until(lambda: len(self.entries(target, log)) >= count)
-        return self.entries(target, log)
+        entries: list[Entry] = []
+
+        def has_enough() -> bool:
+            nonlocal entries
+            with contextlib.suppress(LogError):  # an entry is half-written, or a segment just renamed
+                entries = self.entries(target, log)
+            return len(entries) >= count
+
+        await until(has_enough)
+        return entries
 
 
 def target(address: str, *requests: ProfileRequest, timeout: float = 5.0) -> TargetConfig:
