@@ -7,12 +7,14 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from pprofwatch.leaks.detector import Detector, Finding, Leak
+from pprofwatch.leaks.detector import Detector
 from pprofwatch.model import Frame, Stack
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator, Mapping
+
+    from pprofwatch.leaks.leak import Finding, Leak
 
 #: 2026-11-22T13:00:00Z, and the seconds between two polls.
 START = 1795352400.0

@@ -14,7 +14,7 @@ from pprofwatch.alerts.message import alert, next_command
 from pprofwatch.alerts.payload import event_as_json
 from pprofwatch.alerts.sinks.base import Notice
 from pprofwatch.config.settings import LeakConfig, Secret, SinkConfig
-from pprofwatch.leaks.detector import Leak
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.model import Frame, Stack
 

@@ -15,8 +15,8 @@ import pytest
 
 from pprofwatch.alerts.incidents import Action, Event
 from pprofwatch.alerts.journal import JOURNAL, Journal
-from pprofwatch.leaks.detector import Leak
 from pprofwatch.leaks.evidence import Evidence
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.leaks.target import THREADS
 from pprofwatch.model import Frame, Stack

@@ -29,19 +29,11 @@ class Label(TypedDict):
 LABELS: dict[str, Label] = json.loads((FOLDER / "labels.json").read_text())
 LEAKY = [name for name, label in LABELS.items() if label["leak"]]
 HEALTHY = [name for name in LABELS if name not in LEAKY]
-WINDOW = LeakConfig().window
-#: Missed with the default window. The reasons are the recordings' own.
-NOT_FOUND = {
-    "floor": "one call in fifty is lost, which the swing of the other forty-nine hides for longer than two hours",
-    "bursts-leak": "5 to 40 at once, minutes apart: as few steps as an autoscaler's; a window of 40m finds it",
-}
-#: Healthy, but growth that goes on for 40 minutes at a stretch is what a window of 30 calls a leak.
-LONG_SWING = "reaper-40"
 
 
-def check(name: str, window: float) -> tuple[Check, float]:
+def check(name: str) -> tuple[Check, float]:
     """What a recording holds, and the time of its first entry."""
-    found = Check(LeakConfig(window=window))
+    found = Check(LeakConfig())
     begin: float | None = None
     for entry in read_entries([FOLDER / f"{name}.log.zst"]):
         begin = entry.time if begin is None else begin
@@ -53,10 +45,10 @@ def check(name: str, window: float) -> tuple[Check, float]:
     return found, begin
 
 
-@pytest.mark.parametrize("name", [name for name in LEAKY if name not in NOT_FOUND])
+@pytest.mark.parametrize("name", LEAKY)
 def test_a_leak_is_found_and_named_and_nothing_else(name: str) -> None:
     label = LABELS[name]
-    found, begin = check(name, WINDOW)
+    found, begin = check(name)
     assert found.leaks
     for checked in found.leaks:
         for stack in (checked.leak.stack, *checked.leak.also):
@@ -65,39 +57,20 @@ def test_a_leak_is_found_and_named_and_nothing_else(name: str) -> None:
         assert checked.leak.count_to > checked.leak.count_from or checked.over_at is not None
 
 
-@pytest.mark.parametrize("name", [name for name in HEALTHY if name != LONG_SWING])
+@pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_server_is_silent(name: str) -> None:
-    found, _ = check(name, WINDOW)
+    found, _ = check(name)
     assert [checked.leak for checked in found.leaks] == []
 
 
-def test_a_swing_longer_than_the_window_is_taken_for_a_leak_once_and_a_longer_window_knows_better() -> None:
-    mistaken, _ = check(LONG_SWING, WINDOW)
-    assert [checked.over_at is not None for checked in mistaken.leaks] == [True]
-    found, _ = check(LONG_SWING, 3600)
-    assert found.leaks == []
-
-
-@pytest.mark.parametrize("name", NOT_FOUND)
-def test_what_is_known_to_be_missed(name: str) -> None:
-    found, _ = check(name, WINDOW)
-    assert found.leaks == []
-
-
-def test_uneven_bursts_are_found_with_a_longer_window() -> None:
-    found, _ = check("bursts-leak", 2400)
-    (checked,) = found.leaks
-    assert checked.leak.culprit.function.endswith("imports.(*File).row")
-
-
 def test_the_closures_of_one_function_are_one_leak() -> None:
-    found, _ = check("closures", WINDOW)
+    found, _ = check("closures")
     (checked,) = found.leaks
     assert len({checked.leak.stack, *checked.leak.also}) == 20
 
 
 def test_a_leak_is_over_when_its_server_is_restarted() -> None:
-    found, _ = check("restarts-leak", WINDOW)
+    found, _ = check("restarts-leak")
     assert found.leaks[0].over_at is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pprofwatch.logs.target_folder import TargetFolder
+    from pprofwatch.model import Stack
 
 TARGET = "localhost:6060"
 LEAKING = stack("main.(*Dispatcher).forward", "main.serve")
@@ -33,11 +35,12 @@ CONFIG = LeakConfig(window=600.0, min_count=10, repeat=500.0)
 
 def entries(counts: Iterable[int], *, hours: float = 0.6) -> list[Entry]:
     """The polls of a server whose leaking stack has these counts."""
-    return [
-        Entry(time, TARGET, "goroutine", render_text(profile))
-        for time, counted in server(hours, {LEAKING: counts, BUSY: steady(50)})
-        for profile in [Profile("goroutine", sum(counted.values()), tuple(Record(s, (n,)) for s, n in counted.items()))]
-    ]
+    return [entry(time, "goroutine", counted) for time, counted in server(hours, {LEAKING: counts, BUSY: steady(50)})]
+
+
+def entry(time: float, name: str, counted: dict[Stack, int]) -> Entry:
+    records = tuple(Record(each, (count,)) for each, count in counted.items())
+    return Entry(time, TARGET, name, render_text(Profile(name, sum(counted.values()), records)))
 
 
 def life() -> Iterator[int]:
@@ -45,25 +48,46 @@ def life() -> Iterator[int]:
     return (count if t < 1800 else 0 for t, count in zip(seconds(), leak(10), strict=False))
 
 
+def proven_life() -> list[Entry]:
+    """Twelve that are stuck at first, become more, and go with a restart; after which twenty others are stuck.
+
+    The goroutineleak profile is there every 150 seconds, and lists some of each.
+    """
+
+    def count(t: int) -> int:
+        return 12 + max(0, t - 500) // 10 if t < 1200 else 0 if t < 1500 else 20
+
+    polls = []
+    for time, counted in server(0.6, {LEAKING: map(count, seconds()), BUSY: itertools.cycle((50, 60, 40))}):
+        polls.append(entry(time, "goroutine", counted))
+        if (time - START) % 150 == 0:
+            listed = {each: n - 2 if each == LEAKING else 3 for each, n in counted.items()}
+            polls.append(entry(time + 1, "goroutineleak", listed))
+    return polls
+
+
 class Daemon:
     """What a daemon does for one target with each poll: log it, and watch."""
 
     def __init__(self, folder: TargetFolder, now: float) -> None:
         self.told: list[Event] = []
-        self._writer = LogWriter(folder, "goroutine", rotate_size=1 << 20, rotate_age=86400)
-        self._watch = Watch(
+        self._writers = {
+            name: LogWriter(folder, name, rotate_size=1 << 20, rotate_age=86400)
+            for name in ("goroutine", "goroutineleak", "heap")
+        }
+        self.watch = Watch(
             TARGET, folder.path, CONFIG, SharedParser(), now=lambda: now, tell=lambda event, _: self.told.append(event)
         )
-        self._watch.replay()
+        self.watch.replay()
 
     def log(self, entry: Entry) -> None:
-        self._writer.append(entry)
+        self._writers[entry.profile].append(entry)
 
     def poll(self, entry: Entry) -> None:
         self.log(entry)
-        self._watch.observe(entry)
-        if self._watch.has_news:
-            self._watch.note()
+        self.watch.observe(entry)
+        if self.watch.has_news:
+            self.watch.note()
 
     def poll_all(self, polls: Iterable[Entry]) -> list[Event]:
         for entry in polls:
@@ -71,7 +95,8 @@ class Daemon:
         return self.told
 
     def close(self) -> None:
-        self._writer.close()
+        for writer in self._writers.values():
+            writer.close()
 
 
 @pytest.fixture
@@ -100,10 +125,10 @@ def test_a_leak_s_life_is_told_once_and_on_time(folder: TargetFolder) -> None:
     assert resolved.leak.count_to == 0
 
 
+@pytest.mark.parametrize(("polls", "events"), [(entries(life()), 4), (proven_life(), 6)], ids=["growth", "proofs"])
 def test_a_daemon_killed_between_any_two_polls_tells_what_one_that_was_not_tells(
-    folder: TargetFolder, tmp_path: Path
+    folder: TargetFolder, tmp_path: Path, polls: list[Entry], events: int
 ) -> None:
-    polls = entries(life())
     reference = started(folder, polls)
     states = []
     for i, entry in enumerate(polls):
@@ -112,7 +137,7 @@ def test_a_daemon_killed_between_any_two_polls_tells_what_one_that_was_not_tells
         states.append((state, len(reference.told)))
         reference.poll(entry)
     reference.close()
-    assert len(reference.told) == 4
+    assert len(reference.told) == events
     for i, (state, told) in enumerate(states):
         daemon = started(type(folder)(state), polls, i)
         after = daemon.poll_all(polls[i:])
@@ -147,6 +172,20 @@ def test_what_was_logged_but_not_told_when_it_was_killed_is_told_after_the_resta
             (event.action, event.incident) for event in expected
         ]
         assert 0 < after[0].time - expected[0].time <= 3 * EVERY
+
+
+def test_what_leaks_again_after_a_restart_of_the_target_is_asked_about_again(folder: TargetFolder) -> None:
+    daemon = Daemon(folder, START)
+    asked = []
+    for poll in entries(itertools.chain(range(100), itertools.repeat(0, 20), range(100))):
+        daemon.poll(poll)
+        if daemon.watch.wants_evidence:
+            daemon.watch.begin_evidence()
+            asked.append(poll.time)
+    daemon.close()
+    life = [Action.SUSPECTED, Action.OPENED, Action.RESOLVED]
+    assert [event.action for event in daemon.told] == [*life, Action.SUSPECTED, Action.OPENED]
+    assert any(1200 < time - START < 1400 for time in asked)
 
 
 def test_a_restart_after_a_long_pause_resolves_nothing_by_itself(folder: TargetFolder) -> None:
@@ -208,3 +247,18 @@ def test_a_journal_that_can_t_be_read_is_said_at_the_start(folder: TargetFolder)
     (folder.path / JOURNAL).mkdir(parents=True)
     with pytest.raises(LogError, match=r"incidents\.log: "):
         Daemon(folder, START)
+
+
+def test_of_what_was_proven_unasked_the_target_is_asked_once_why_it_waits(folder: TargetFolder) -> None:
+    watch = Watch(TARGET, folder.path, CONFIG, SharedParser(), now=lambda: START, tell=lambda _event, _folder: None)
+    watch.replay()
+    (goroutines,) = entries(steady(12), hours=10 / 3600)
+    listed = Profile("goroutineleak", 12, (Record(LEAKING, (12,)),))
+    watch.observe(goroutines)
+    watch.observe(Entry(START + 5, TARGET, "goroutineleak", render_text(listed)))
+    assert watch.wants_evidence
+    watch.begin_evidence()
+    assert not watch.wants_evidence
+    watch.take_reasons(START + 6, {LEAKING: "chan send"})
+    assert not watch.wants_evidence
+    assert not watch.wants_second_dump

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from simulated import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pprofwatch.leaks.detector import Leak
+    from pprofwatch.leaks.leak import Leak
     from pprofwatch.model import Stack
 
 LEAKING = stack("main.(*Dispatcher).forward", "main.serve")
@@ -111,6 +112,25 @@ def test_twenty_a_second_are_found_within_five_minutes_wherever_in_a_block_they_
     assert one.per_hour == pytest.approx(20 * 3600, rel=0.25)  # it began somewhere in a block
 
 
+def test_bursts_with_pauses_of_more_than_half_a_window_are_found_in_the_long_run() -> None:
+    rng = random.Random(5)
+    begins = list(itertools.accumulate(MINUTE * minutes for minutes in [3, 19, 6, 4, 18, 8] * 4))
+    sizes = [rng.randint(5, 40) for _ in begins]
+    lost = (sum(size for begin, size in zip(begins, sizes, strict=True) if begin <= t) for t in seconds())
+    visitors = (4 * (rng.random() < 0.25) for _ in seconds())
+    one = one_leak(with_traffic(3, added(lost, visitors)))
+    assert one.stack == LEAKING
+    assert 90 * MINUTE <= after(one) <= 2 * HOUR
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_floor_that_rises_slowly_under_lively_traffic_is_found_in_the_long_run(seed: int) -> None:
+    rng = random.Random(seed)
+    one = one_leak(with_traffic(3, added(waves(rng, 60, period=5 * MINUTE), leak(40)), seed))
+    assert one.stack == LEAKING
+    assert after(one) >= 90 * MINUTE
+
+
 def test_a_leak_below_the_least_count_is_none() -> None:
     polls = with_traffic(2, leak(100))
     (finding,) = find(polls, Detector(min_count=60))
@@ -179,6 +199,31 @@ def test_sessions_of_half_an_hour_are_no_leak(seed: int) -> None:
 @pytest.mark.parametrize("period", [20, 50, 90])
 def test_waves_are_no_leak(period: int) -> None:
     assert not found(with_traffic(5, waves(random.Random(period), 100, swing=0.8, period=period * MINUTE)))
+
+
+def test_connections_of_which_a_few_close_before_the_reaper_comes_are_no_leak() -> None:
+    polls = with_traffic(4, (t % (40 * MINUTE) // 10 - t % (5 * MINUTE) // (4 * MINUTE) * 2 for t in seconds()))
+    assert not found(polls)
+
+
+def test_idle_connections_that_wake_up_now_and_then_are_no_leak_before_the_reaper_comes() -> None:
+    idle, asking = (stack(f"main.(*Conn).{place}", "main.(*Conn).serve") for place in ("wait", "ask"))
+    polls = []
+    for time, counts in with_traffic(4, steady(0)):
+        t = int(time - START)
+        busy = 3 if t % (5 * MINUTE) < 20 else 0
+        count = t % (40 * MINUTE) // 10 + 3
+        polls.append((time, counts | {idle: count - busy} | ({asking: busy} if busy else {})))
+    assert not found(polls)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sessions_of_a_load_test_that_is_ramped_up_are_no_leak(seed: int) -> None:
+    rng = random.Random(seed)
+    users = [min(t, 40 * MINUTE) // 8 for t in range(0, 3 * HOUR, EVERY)]
+    calls = [[max(0, round(rng.gauss(n / 5, math.sqrt(n / 5)))) for n in users] for _ in range(4)]
+    series = {LEAKING: iter(users), **{s: iter(n) for s, n in zip(OTHERS, calls, strict=False)}}
+    assert not found(server(3, series))
 
 
 # Restarts, holes, clocks.

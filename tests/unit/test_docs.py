@@ -17,8 +17,8 @@ from pprofwatch.alerts.incidents import Action, Event
 from pprofwatch.alerts.message import alert
 from pprofwatch.cli.verbs import NAME, VERBS, Group
 from pprofwatch.config.settings import LeakConfig
-from pprofwatch.leaks.detector import Leak
 from pprofwatch.leaks.evidence import Evidence
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.logs.entry import parse_header
 from pprofwatch.model import Frame, Stack

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pprofwatch.cli.github import annotation
-from pprofwatch.leaks.detector import Leak
 from pprofwatch.leaks.evidence import Evidence
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.model import Frame, Stack
 from pprofwatch.report.check import CheckedLeak

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pprofwatch.alerts.incidents import Action, Event, Incidents
 from pprofwatch.alerts.journal import JOURNAL, Journal
 from pprofwatch.errors import LogError
-from pprofwatch.leaks.detector import Leak
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from simulated import HOUR, START, stack
 
@@ -84,6 +84,14 @@ def test_an_incident_worsens_each_time_that_its_count_has_doubled_but_not_all_th
     assert all(later >= 2 * before for before, later in itertools.pairwise(counts))
     times = [time for _, time in told(events)]
     assert all(later - before >= HOUR / 10 for before, later in itertools.pairwise(times))
+
+
+def test_an_incident_is_repeated_though_the_clock_was_set_back_a_day() -> None:
+    life = incidents()
+    assert told(life.update(START, [LEAK])) == [(Action.OPENED, 0)]
+    back = START - 24 * HOUR
+    events = [event for i in range(0, 2 * HOUR, 10) for event in life.update(back + i, [LEAK])]
+    assert told(events) == [(Action.REPEATED, -23 * HOUR)]
 
 
 def test_what_is_stuck_is_told_once() -> None:

@@ -12,8 +12,8 @@ from pprofwatch.alerts.incidents import Action, Event
 from pprofwatch.alerts.message import alert, headline
 from pprofwatch.alerts.words import cut, number, rate, where
 from pprofwatch.config.settings import LeakConfig
-from pprofwatch.leaks.detector import Leak
 from pprofwatch.leaks.evidence import Evidence
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.leaks.target import THREADS
 from pprofwatch.model import Frame, Stack
@@ -153,6 +153,11 @@ def test_threads_and_live_objects_have_words_of_their_own() -> None:
             "proof",
             "1,187 of 1,190 seen 5 minutes apart are still waiting; the oldest has waited 44 minutes",
         ),
+        (
+            {"never": 3, "watched": 20, "waiting": 20, "apart": 90},
+            "proof",
+            "3 of them can never run again (goroutineleak); 20 of 20 seen 90 seconds apart are still waiting",
+        ),
         ({"watched": 9, "waiting": 9, "apart": 90}, "seen", "9 of 9 seen 90 seconds apart are still waiting"),
         ({"watched": 1190, "oldest": 3 * HOUR + 1}, "seen", "the oldest has waited 3 hours"),
         ({"watched": 1190, "oldest": MINUTE}, "seen", "the oldest has waited 1 minute"),
@@ -175,6 +180,15 @@ def test_what_does_not_grow_has_neither_rate_nor_forecast() -> None:
     assert rows(event(leak=replace(STUCK, total_from=0, total_to=0)))["count"] == "12 since 13:07 UTC"
 
 
+def test_what_is_stuck_says_since_when_that_is_known_and_has_no_forecast() -> None:
+    found = rows(event(leak=replace(STUCK, listed=True)))
+    assert found["count"] == "12 listed since 13:07 UTC, total 76 → 1,290"
+    more = rows(event(leak=replace(STUCK, listed=True, count_to=15)))
+    assert more["growth"] == "12 → 15 since 13:07 UTC (+4 an hour ± 4.6), total 76 → 1,290"
+    one = replace(STUCK, count_from=1, count_to=1, evidence=Evidence(NOW, never=1))
+    assert rows(event(leak=one))["proof"] == "it can never run again (goroutineleak)"
+
+
 def test_a_leak_that_lasts_is_said_to_grow_still() -> None:
     first, *rest = alert(event(Action.REPEATED), LOG, USUAL).splitlines()
     assert first == "LEAK localhost:6060: still there: goroutines grew without bound in main.(*Dispatcher).forward"
@@ -185,6 +199,7 @@ def test_what_is_over_is_one_line() -> None:
     over = event(Action.RESOLVED, replace(LEAK, count_to=4))
     line = "RESOLVED localhost:6060: main.(*Dispatcher).forward has shrunk back to 4 goroutines, after 44m30s"
     assert alert(over, LOG, USUAL) == headline(over) == line
+    assert headline(replace(over, time=NOW + 50 * HOUR)).endswith(", after 2d2h44m")
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:

@@ -15,7 +15,7 @@ from simulated import EVERY, HOUR, MINUTE, START, added, find, leak, seconds, se
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pprofwatch.leaks.detector import Finding
+    from pprofwatch.leaks.leak import Finding
     from simulated import Poll
 
 LEAKING = stack("main.(*Dispatcher).forward", "main.(*Dispatcher).dispatch")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pprofwatch.alerts.incidents import Action, Event
-from pprofwatch.leaks.detector import Leak
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.report.incidents import Incident, list_incidents
 from simulated import HOUR, MINUTE, START, stack

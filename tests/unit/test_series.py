@@ -154,3 +154,8 @@ def test_linearity_is_the_share_that_a_line_explains() -> None:
     assert linearity([4, 4, 4]) == 0
     # By hand: the slope is 3/2, the variance around the mean 14/3, of which the line leaves 1/6.
     assert linearity([0, 1, 3]) == pytest.approx(27 / 28)
+
+
+def test_a_run_in_equal_steps_is_straight_and_a_jump_is_not() -> None:
+    assert Run(0, 5, [2] * 20).straightness == pytest.approx(1.0)
+    assert Run(0, 5, [1] + [0] * 18 + [40]).straightness < 0.5

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pprofwatch.leaks.detector import Finding, Leak
+    from pprofwatch.leaks.leak import Finding, Leak
 
 KEPT = stack("main.(*Cache).put", "main.handle")
 BUSY = stack("main.read", "main.handle")

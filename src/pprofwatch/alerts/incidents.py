@@ -13,7 +13,7 @@ from pprofwatch.times import format_stamp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pprofwatch.leaks.detector import Leak
+    from pprofwatch.leaks.leak import Leak
 
 
 class Action(StrEnum):
@@ -117,6 +117,7 @@ class Incidents:
         return [Event(Action.SUSPECTED, time, incident_name(leak), self._target, self._profile, leak) for leak in leaks]
 
     def _news(self, time: float, incident: _Incident) -> Action | None:
+        incident.told = min(incident.told, time)  # a clock that was set back must not silence what goes on
         since = time - incident.told
         if incident.leak.severity.rank > incident.severity.rank:
             return Action.WORSENED

@@ -9,8 +9,8 @@ import msgspec
 
 from pprofwatch.alerts.incidents import Action, Event
 from pprofwatch.errors import LogError
-from pprofwatch.leaks.detector import Leak
 from pprofwatch.leaks.evidence import Evidence  # noqa: TC001  # msgspec reads annotations
+from pprofwatch.leaks.leak import Leak
 from pprofwatch.leaks.severity import Severity  # noqa: TC001  # msgspec reads annotations
 from pprofwatch.logs.files import FOLDER_MODE, log_error, open_regular, sync_folder, write_temporary
 from pprofwatch.logs.names import TEMPORARY

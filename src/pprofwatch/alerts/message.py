@@ -17,11 +17,12 @@ from pprofwatch.times import format_duration
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pprofwatch.leaks.detector import Leak
     from pprofwatch.leaks.evidence import Evidence
+    from pprofwatch.leaks.leak import Leak
 
 #: The severity of an event's first word; that of a proven leak is no worse, but sure.
 _WORDS = {Severity.PROVEN: "LEAK"}
+_HOUR = 3600
 #: So many functions of other stacks of the same bug are named.
 _MOST_NAMES = 3
 
@@ -68,7 +69,8 @@ def what(profile: str, leak: Leak, grow: str, *, counted: bool = False) -> str:
 
 def _resolved(event: Event) -> str:
     leak = event.leak
-    lasted = format_duration(max(0, round(event.time - leak.since)))
+    seconds = max(0, round(event.time - leak.since))
+    lasted = format_duration(seconds if seconds < _HOUR else seconds // 60 * 60)
     if event.profile == THREADCREATE:
         return f"shrunk back to {count(event.profile, leak.count_to)}, after {lasted}"
     function = cut(leak.culprit.function)
@@ -138,7 +140,8 @@ def growth(profile: str, leak: Leak, now: float, ahead: Forecast | None) -> tupl
     speed = rate(leak)
     numbers = f"{number(leak.count_from)} → {number(leak.count_to)}" if speed else number(leak.count_to)
     unit = "" if profile == GOROUTINE else f" {plural(profile)}"
-    text = f"{numbers}{unit} since {clock(leak.since, now)}" + (f" ({speed})" if speed else "")
+    since = "since" if speed or not leak.listed else "listed since"  # for how long before, nobody knows
+    text = f"{numbers}{unit} {since} {clock(leak.since, now)}" + (f" ({speed})" if speed else "")
     if profile == GOROUTINE and leak.total_to:  # threads are one series, and the heap's objects are of all sizes
         text += f", total {number(leak.total_from)} → {number(leak.total_to)}"
     if ahead:
@@ -149,9 +152,9 @@ def growth(profile: str, leak: Leak, now: float, ahead: Forecast | None) -> tupl
 def expect(profile: str, leak: Leak, max_goroutines: int) -> Forecast | None:
     """When the total will be a number that people notice, or ``max_goroutines`` (0: there is no such limit).
 
-    Of the heap's total nobody can say: it is sampled.
+    Of the heap's total nobody can say: it is sampled. What is stuck is not expected to become more.
     """
-    if profile == HEAP:
+    if profile == HEAP or leak.severity is Severity.STUCK:
         return None
     return forecast(leak, max_goroutines if profile == GOROUTINE else 0)
 
@@ -164,7 +167,7 @@ def proof(leak: Leak) -> tuple[str, str]:
     parts = []
     if evidence.never:
         parts.append(f"{_share(evidence.never, leak.count_to)} can never run again (goroutineleak)")
-    elif evidence.waiting:
+    if evidence.waiting and 2 * evidence.never < leak.count_to:  # else the listing says it all
         seen = f"{number(evidence.waiting)} of {number(evidence.watched)} seen {span(evidence.apart)} apart"
         parts.append(f"{seen} are still waiting")
     if evidence.oldest:
@@ -178,6 +181,8 @@ def _is_proof(leak: Leak, evidence: Evidence) -> bool:
 
 def _share(some: int, all_of_them: int) -> str:
     # The two were counted at different moments.
+    if all_of_them == 1:
+        return "it"
     return "all of them" if some >= all_of_them else f"{number(some)} of them"
 
 

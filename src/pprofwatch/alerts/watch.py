@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pprofwatch.config.settings import LeakConfig
-    from pprofwatch.leaks.detector import Finding, Leak
+    from pprofwatch.leaks.leak import Finding, Leak
     from pprofwatch.model import Entry, Stack
     from pprofwatch.profiles.dump import Dump
     from pprofwatch.profiles.text import Counts
 
-#: A stack is asked about again when it has grown to so many times what it was.
+#: A stack is asked about again when it has grown to so many times what it was, …
 _ASK_AGAIN = 4
+#: … and one that is still, or again, no more than suspected after so many seconds.
+_ASK_AGAIN_AFTER = 3600.0
 
 
 class SharedParser:
@@ -88,8 +90,8 @@ class Watch:
         }
         self._news: list[Event] = []
         self._number = 0
-        #: What the target was asked about, by function names, and how many there were then.
-        self._asked: dict[tuple[str, ...], int] = {}
+        #: What the target was asked about, by function names, as it was then.
+        self._asked: dict[tuple[str, ...], Leak] = {}
 
     def replay(self) -> None:
         """Take in what the logs hold of the last hours, and what was told. Blocks: call it in a thread.
@@ -114,6 +116,8 @@ class Watch:
         if findings is None:
             return
         over = [finding.leak for finding in findings if finding.over]
+        for leak in over:
+            self._asked.pop(leak.stack.functions, None)
         self._compare(JUDGED[entry.profile], entry.time, over)
 
     @property
@@ -161,7 +165,7 @@ class Watch:
     def begin_evidence(self) -> None:
         """The target is being asked now, about all that is watched."""
         watched = self._watched()
-        asked = {leak.stack.functions: leak.count_to for leak in watched}
+        asked = {leak.stack.functions: leak for leak in watched}
         new = [leak for leak in self._leaks.suspects if leak.stack.functions not in self._asked]
         self._news += self._incidents[GOROUTINE].suspected(self._now(), new)
         self._asked = asked
@@ -180,13 +184,14 @@ class Watch:
         return read_entries([self._folder], profile=profile, since=self._now() - seconds, on_problem=lambda _: None)
 
     def _watched(self) -> list[Leak]:
-        """What the target may be asked about: suspects, and leaks that nothing is proven of yet."""
-        unproven = [leak for leak in self._leaks.leaks(GOROUTINE) if leak.severity in (Severity.LEAK, Severity.RUNAWAY)]
-        return [*unproven, *self._leaks.suspects]
+        """What the target may be asked about: suspects, and leaks of which something is not known yet."""
+        return [*filter(_is_open_question, self._leaks.leaks(GOROUTINE)), *self._leaks.suspects]
 
     def _is_unasked(self, leak: Leak) -> bool:
         asked = self._asked.get(leak.stack.functions)
-        return asked is None or leak.count_to >= _ASK_AGAIN * max(1, asked)
+        if asked is None or leak.count_to >= _ASK_AGAIN * max(1, asked.count_to):
+            return True
+        return leak.severity is Severity.SUSPECTED and leak.time - asked.time > _ASK_AGAIN_AFTER
 
     def _keep(self, event: Event) -> str:
         """Where the evidence of an event's incident is, once it is there."""
@@ -206,3 +211,9 @@ class Watch:
         except ProfileError:
             return None
         return self._leaks.observe(entry.profile, entry.time, counts)
+
+
+def _is_open_question(leak: Leak) -> bool:
+    """Whether nothing is proven of a leak yet, or not known why its goroutines wait."""
+    is_proven = leak.severity in (Severity.PROVEN, Severity.STUCK)
+    return not is_proven or leak.evidence is None or not leak.evidence.blocked_in

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pprofwatch.leaks.target import GOROUTINE, HEAP, THREADCREATE
 
 if TYPE_CHECKING:
-    from pprofwatch.leaks.detector import Leak
+    from pprofwatch.leaks.leak import Leak
     from pprofwatch.model import Frame
 
 #: Names are cut to so many characters; a generic's can fill a page.

@@ -9,8 +9,8 @@ from pprofwatch.alerts.words import where
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
-    from pprofwatch.leaks.detector import Leak
     from pprofwatch.leaks.forecast import Forecast
+    from pprofwatch.leaks.leak import Leak
 
 
 def leak_as_json(profile: str, leak: Leak, ahead: Forecast | None) -> dict[str, Any]:

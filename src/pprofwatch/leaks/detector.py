@@ -7,27 +7,30 @@ depends on nothing that comes later, so that a log replayed gives what the daemo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.culprit import culprit, enclosing, is_users, origin
+from pprofwatch.leaks.history import History
+from pprofwatch.leaks.leak import Finding, Leak
 from pprofwatch.leaks.limit import heads_for
-from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, HISTORY, STRIDE, Series
+from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.severity import Severity
-from pprofwatch.leaks.suspicion import find_suspect, may_grow
-from pprofwatch.leaks.verdict import RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
+from pprofwatch.leaks.suspicion import is_suspect, may_grow
+from pprofwatch.leaks.trend import find_run
+from pprofwatch.leaks.verdict import PAUSE, RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, Traffic, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from pprofwatch.leaks.evidence import Evidence
+    from pprofwatch.leaks.history import Group
     from pprofwatch.leaks.trend import Run
-    from pprofwatch.model import Frame, Stack
+    from pprofwatch.model import Stack
 
-#: Stacks remembered a profile; beyond it, stacks that have gone are forgotten first, and new ones not taken.
-MAX_STACKS = 20_000
 #: Suspects at a time: those that grew most.
 MAX_SUSPECTS = 20
+#: Leaks at a time: who has so many has heard enough. What is found beyond is looked at again once others are over.
+MAX_LEAKS = 100
 # A leak is over when this share of its growth is gone again.
 SHRUNK = 0.75
 # A group's growth is one stack's own when it explains this share of it.
@@ -36,76 +39,6 @@ MOST_OF_IT = 0.8
 PROVEN_SHARE = 0.5
 # Goroutines that a leak's first block may have at most for them to be few.
 FEW_AT_FIRST = 2
-# The normal distribution's quantile for 95 %.
-_NORMAL_95 = 1.96
-
-
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """A stack that grows without bound, with its numbers at ``time``.
-
-    Times are Unix seconds, counts goroutines (or whatever the profile counts). ``detected_at`` is the time of the
-    entry at which it could first be told; ``since`` is when the growth began, to a block. ``also`` are stacks that
-    grow with it and are counted as the same bug. ``dispersion`` is how many come at a time, about. ``scale`` is how
-    many of them stand behind one that the detector has counted: 1, but for heap's samples. ``listed`` tells that the
-    count is of those that the goroutineleak profile lists, and not of all that are in the stack.
-    """
-
-    stack: Stack
-    severity: Severity
-    detected_at: float
-    since: float
-    time: float
-    count_from: int
-    count_to: int
-    total_from: int
-    total_to: int
-    also: tuple[Stack, ...] = ()
-    dispersion: float = 1.0
-    scale: float = 1.0
-    listed: bool = False
-    evidence: Evidence | None = None
-
-    @property
-    def per_hour(self) -> float:
-        """The mean rate since it began; 0 where a clock that was set back leaves no time for it."""
-        return (self.count_to - self.count_from) * self._an_hour
-
-    @property
-    def per_hour_error(self) -> float:
-        """Half the width of the rate's 95 % interval, were the goroutines (or what it is) lost at random."""
-        events = max(0, self.count_to - self.count_from) / self.scale * self.dispersion
-        return _NORMAL_95 * sqrt(events) * self.scale * self._an_hour
-
-    @property
-    def _an_hour(self) -> float:
-        """How often the time since it began goes into an hour."""
-        lasted = self.time - self.since
-        return 3600 / lasted if lasted > 0 else 0.0
-
-    @property
-    def culprit(self) -> Frame:
-        """The line to look at first."""
-        return culprit(self.stack)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """News about a leak: it was found, or (``over``) its count has shrunk back from ``peak``; and in which profile."""
-
-    leak: Leak
-    over: bool = False
-    peak: int = 0
-    profile: str = "goroutine"
-
-
-@dataclass(slots=True)
-class _Group:
-    """Stacks of one origin, counted together once there are two."""
-
-    stacks: list[Stack]
-    series: Series | None = None
-    sum: int = 0
 
 
 @dataclass(slots=True)
@@ -143,37 +76,35 @@ class Detector:
             min_count: The least growth that is worth an alert.
             max_total: A total that must not be reached; 0: there is none.
         """
-        self._block_seconds = window / BLOCKS_PER_WINDOW
+        self._history = History(window / BLOCKS_PER_WINDOW)
         self._min_count = min_count
         self._max_total = max_total
-        self._block: int | None = None
         self._time = 0.0
-        self._lag = 0.0
-        self._series: dict[Stack, Series] = {}
-        self._group_of: dict[Stack, _Group] = {}
-        self._groups: dict[str, _Group] = {}
-        self._total = Series(0, from_zero=False)
         self._active: list[_Active] = []
+        #: Of the growth that stacks were in when the latest block closed, what may be a leak's.
         self._suspects: dict[Stack, Run] = {}
         #: What the goroutineleak profile listed last and is no leak yet: how many, and in which block that was.
         self._listed: dict[Stack, tuple[int, int | None]] = {}
 
     def observe(self, time: float, counts: Mapping[Stack, int]) -> list[Finding]:
         """Take a poll: how often each stack was there at a time (Unix seconds). Returns what is news about leaks."""
-        block = self._block_at(time)
-        if self._block is None:
-            self._block = block
-        passed = block - self._block
-        if passed > BLOCKS_PER_WINDOW // 2:
-            self._forget()
-            self._block = block
-        self._add(counts, passed)
-        if block == self._block:
+        self._time = time
+        step = self._history.observe(time, counts)
+        if step.set_back:
+            for active in self._active:
+                active.leak = replace(active.leak, since=active.leak.since - step.set_back)
+        if step.forgot:
+            self._suspects.clear()
+            self._listed.clear()
+        for active in self._active:
+            if active.series is None or step.forgot:
+                self._bind(active)
+        if not step.closed:
             return []
-        self._close_block()
-        self._block = block
-        findings = self._over(time) + self._found(time) + self._settle(time)
-        self._suspects = self._find_suspects()
+        findings = self._over(time)
+        runs = {stack: run for stack, series in self._history.series.items() if (run := self._run(series)) is not None}
+        findings += self._found(time, runs) + self._settle(time)
+        self._suspects = self._find_suspects(runs)
         return findings
 
     def prove(self, time: float, proven: Mapping[Stack, int]) -> list[Finding]:
@@ -186,7 +117,7 @@ class Detector:
         known = {stack for active in self._active for stack in active.stacks}
         for active in self._active:
             self._take_proof(active, _count_listed(active, proven), time)
-        self._listed = {stack: (count, self._block) for stack, count in proven.items() if stack not in known}
+        self._listed = {stack: (count, self._history.block) for stack, count in proven.items() if stack not in known}
         return findings + self._settle(time)
 
     def confirm(self, stack: Stack) -> None:
@@ -215,7 +146,7 @@ class Detector:
             grouped = any(origin(stack) == origin(leak.stack) for stack in leak.also)
             proven = leak.count_to if leak.listed else None
             found = _Active(leak, None, leak.count_to - leak.count_from, stacks, grouped, proven)
-            known = next((active for active in self._active if self._same_bug(found, active)), None)
+            known = self._known(found)
             if known is None or (found.proven is not None and known.proven is None and not _continues(found, known)):
                 self._active.append(found)
                 self._bind(found)
@@ -239,108 +170,9 @@ class Detector:
         replayed.raise_to(told.leak.severity)
         replayed.raise_to(severity)
 
-    def _block_at(self, time: float) -> int:
-        """The block that a time falls in. A clock that was set back moves the blocks, not the history."""
-        if time < self._time - 2 * self._block_seconds:
-            self._set_back(self._time - time)
-        self._time = time
-        block = int((time + self._lag) // self._block_seconds)
-        return block if self._block is None else max(block, self._block)
-
-    def _in_block(self, time: float) -> float:
-        """Seconds since the present block began."""
-        return max(0.0, time + self._lag - (self._block or 0) * self._block_seconds)
-
-    def _set_back(self, seconds: float) -> None:
-        """The clock was set back: what happened before, happened earlier by the new one."""
-        self._lag += seconds
-        for active in self._active:
-            active.leak = replace(active.leak, since=active.leak.since - seconds)
-
-    def _forget(self) -> None:
-        """Nothing was seen for half a window: what grew meanwhile can't be told, so series begin anew."""
-        self._series.clear()
-        self._group_of.clear()
-        self._groups.clear()
-        self._suspects.clear()
-        self._listed.clear()
-        self._total = Series(0, from_zero=False)
-        self._block = None
-        for active in self._active:
-            active.series = None
-
     def _bind(self, active: _Active) -> None:
         """Find the series of a leak's stack again. One that is gone counts 0, once a poll has shown that."""
-        stack = active.leak.stack
-        if not self._series:
-            return
-        group = self._groups.get(origin(stack))
-        if active.grouped and group is not None and group.series is not None:
-            active.series = group.series
-            return
-        if stack not in self._series:
-            self._series[stack] = Series(0, from_zero=True)
-            self._join(stack, 0)
-        active.series = self._series[stack]
-
-    def _add(self, counts: Mapping[Stack, int], passed: int) -> None:
-        known = self._series
-        total = sum(counts.values())
-        if not known:
-            self._total = Series(total, from_zero=False)
-        for stack, series in known.items():
-            count = counts.get(stack, 0)
-            if passed > 1:
-                series.bridge(passed, count)
-            series.add(count)
-            self._group_of[stack].sum += count
-        began = bool(known) and bool(self._total.blocks)
-        for group in self._groups.values():
-            if group.series is not None and passed > 1:
-                group.series.bridge(passed, group.sum)
-        for stack, count in counts.items():
-            if stack not in known and len(known) < MAX_STACKS:
-                known[stack] = Series(count, from_zero=began)
-                self._join(stack, count)
-        for group in self._groups.values():
-            if group.series is not None:
-                group.series.add(group.sum)
-            group.sum = 0
-        if passed > 1:
-            self._total.bridge(passed, total)
-        self._total.add(total)
-        for active in self._active:
-            if active.series is None:
-                self._bind(active)
-
-    def _join(self, stack: Stack, count: int) -> None:
-        group = self._groups.setdefault(origin(stack), _Group([]))
-        if len(group.stacks) == 1 and group.series is None:
-            group.series = self._series[group.stacks[0]].copy()
-        group.stacks.append(stack)
-        group.sum += count
-        self._group_of[stack] = group
-
-    def _close_block(self) -> None:
-        for series in self._all_series():
-            series.close_block()
-        self._total.close_block()
-        patience = HISTORY if len(self._series) < MAX_STACKS // 10 else 1
-        for stack in [stack for stack, series in self._series.items() if series.quiet >= patience]:
-            self._drop(stack)
-
-    def _drop(self, stack: Stack) -> None:
-        del self._series[stack]
-        group = self._group_of.pop(stack)
-        group.stacks.remove(stack)
-        if not group.stacks:
-            del self._groups[origin(stack)]
-
-    def _all_series(self) -> Iterator[Series]:
-        yield from self._series.values()
-        for group in self._groups.values():
-            if group.series is not None:
-                yield group.series
+        active.series = self._history.find(active.leak.stack, grouped=active.grouped)
 
     def _over(self, time: float) -> list[Finding]:
         findings = []
@@ -359,7 +191,7 @@ class Detector:
     def _end(self, active: _Active, time: float) -> Finding:
         self._active.remove(active)
         # Its rise and fall were no healthy swing: should it grow again, nothing speaks for it.
-        for series in (active.series, *(self._series.get(stack) for stack in active.stacks)):
+        for series in (active.series, *(self._history.series.get(stack) for stack in active.stacks)):
             if series is not None:
                 series.forget()
         peak = active.leak.count_from + active.growth if active.proven is None else active.proven
@@ -370,19 +202,20 @@ class Detector:
         finding = self._end(active, time)
         return replace(finding, leak=replace(finding.leak, count_to=0))
 
-    def _found(self, time: float) -> list[Finding]:
+    def _found(self, time: float, runs: Mapping[Stack, Run]) -> list[Finding]:
         """The leaks that the block just closed gives away, the same bug's stacks together."""
-        return [Finding(self._present(active, time)) for active in self._merge(self._fresh(time))]
+        return [Finding(self._present(active, time)) for active in self._merge(self._fresh(time, runs))]
 
     def _merge(self, fresh: list[_Active]) -> list[_Active]:
         """Take up what was found, the same bug's stacks together, and return what was not known."""
         fresh.sort(key=lambda active: (not is_users(active.leak.stack), -active.leak.count_to))
         found: list[_Active] = []
         for active in fresh:
-            known = next((other for other in self._active if self._same_bug(active, other)), None)
+            known = self._known(active)
             if known is None:
-                self._active.append(active)
-                found.append(active)
+                if len(self._active) < MAX_LEAKS:
+                    self._active.append(active)
+                    found.append(active)
                 continue
             if known.proven is not None and active.proven is None:
                 self._grows_after_all(known, active)
@@ -414,32 +247,34 @@ class Detector:
         """
         fresh = []
         for stack, (count, block) in list(self._listed.items()):
-            series = self._series.get(stack)
+            series = self._history.series.get(stack)
             grown = self._proven_growth(time, stack, count)
-            waited = (self._block or 0) - (block or 0)
+            waited = (self._history.block or 0) - (block or 0)
             if grown is None and series is not None and may_grow(series, waited):
                 continue
             del self._listed[stack]
             if grown is not None:
                 fresh.append(grown)
             elif series is None or series.last >= count:
-                total = self._total.last
+                total = self._history.total.last
                 leak = Leak(stack, Severity.STUCK, time, time, time, count, count, total, total)
                 fresh.append(_Active(leak, series, 0, {stack}, grouped=False, proven=count))
         return [Finding(self._present(active, time)) for active in self._merge(fresh)]
 
     def _proven_growth(self, time: float, stack: Stack, count: int) -> _Active | None:
         """A stack as a proven leak, if it grows and most of that is among the so many that can never run again."""
-        series = self._series.get(stack)
-        run = None if series is None else find_suspect(series, self._min_count)
-        if series is None or run is None or count < PROVEN_SHARE * run.growth:
+        series = self._history.series.get(stack)
+        run = None if series is None else self._run(series)
+        if series is None or run is None or not is_suspect(series, run, self._min_count):
+            return None
+        if count < PROVEN_SHARE * run.growth:
             return None
         active = self._activate(time, [stack], series, Growth(run), grouped=False)
         active.raise_to(Severity.PROVEN)
         return active
 
     def _suspected(self, stack: Stack, run: Run) -> Leak:
-        active = self._activate(self._time, [stack], self._series[stack], Growth(run), grouped=False)
+        active = self._activate(self._time, [stack], self._history.series[stack], Growth(run), grouped=False)
         return replace(active.leak, severity=Severity.SUSPECTED)
 
     def _take_proof(self, active: _Active, count: int, time: float) -> None:
@@ -454,84 +289,99 @@ class Detector:
         if count - active.leak.count_from >= self._min_count:
             active.raise_to(Severity.PROVEN)
 
-    def _find_suspects(self) -> dict[Stack, Run]:
+    def _find_suspects(self, runs: Mapping[Stack, Run]) -> dict[Stack, Run]:
         """The stacks that grow as the block closes, and are no leaks yet."""
         known = {stack for active in self._active if active.proven is None for stack in active.stacks}
-        runs = {
-            stack: run
-            for stack, series in self._series.items()
-            if stack not in known and (run := find_suspect(series, self._min_count)) is not None
-        }
-        most = sorted(runs, key=lambda stack: -runs[stack].growth)[:MAX_SUSPECTS]
+        series = self._history.series
+        suspects = (
+            stack
+            for stack, run in runs.items()
+            if stack not in known and is_suspect(series[stack], run, self._min_count)
+        )
+        most = sorted(suspects, key=lambda stack: -runs[stack].growth)[:MAX_SUSPECTS]
         return {stack: runs[stack] for stack in most}
 
-    def _fresh(self, time: float) -> list[_Active]:
+    def _fresh(self, time: float, runs: Mapping[Stack, Run]) -> list[_Active]:
         """What grows without bound now: stacks, and groups whose growth no single one of their stacks explains."""
+        all_series = self._history.series
+        traffic = Traffic(all_series.values())
         alone: dict[Stack, _Active] = {}
-        for stack, series in self._series.items():
-            growth = self._judge(series)
+        for stack, run in runs.items():
+            series = all_series[stack]
+            growth = self._judge(series, run, traffic)
             if growth is not None:
                 alone[stack] = self._activate(time, [stack], series, growth, grouped=False)
         together = []
-        for group in self._groups.values():
-            growth = self._judge(group.series) if group.series is not None else None
-            if growth is not None and group.series is not None:
+        for group in self._history.groups.values():
+            if group.series is None or (of_all := self._run(group.series)) is None:
+                continue
+            growth = self._judge(group.series, of_all, traffic, [all_series[stack] for stack in group.stacks])
+            if growth is not None:
                 stacks = self._grown(group, growth)
                 first = alone.get(stacks[0])
                 if first is None or first.growth < MOST_OF_IT * growth.run.growth:
                     together.append(self._activate(time, stacks, group.series, growth, grouped=True))
         return [*alone.values(), *together]
 
-    def _judge(self, series: Series) -> Growth | None:
-        if series.last < self._min_count:
-            return None
+    def _run(self, series: Series) -> Run | None:
+        """The growth that a series is in, if there are enough to be a leak."""
+        return None if series.last < self._min_count else find_run(series.floors, PAUSE)
+
+    def _judge(self, series: Series, run: Run, traffic: Traffic, parts: Iterable[Series] = ()) -> Growth | None:
         is_young = len(series.blocks) < STRIDE * int(STEADY_BLOCKS)
         if is_young and series.last < RUNAWAY_GROWTH and not self._max_total:
             return None
-        if self._max_total:
-            run = heads_for(series, self._total, self._max_total, self._block_seconds)
-            if run is not None:
-                return Growth(run, runaway=True)
+        total, block_seconds = self._history.total, self._history.block_seconds
+        if self._max_total and heads_for(self._max_total, series, run, total=total, block_seconds=block_seconds):
+            return Growth(run, runaway=True)
         return judge(
             series,
-            total=self._total,
-            others=self._series.values(),
+            run,
+            total=total,
+            traffic=traffic,
             min_count=self._min_count,
-            block_seconds=self._block_seconds,
+            block_seconds=block_seconds,
+            parts=parts,
         )
 
     def _activate(self, time: float, stacks: list[Stack], series: Series, growth: Growth, *, grouped: bool) -> _Active:
         run = growth.run
-        begin = len(self._total.blocks) // STRIDE - len(run.steps)
-        total_from = self._total.floors[max(0, begin)]
+        begin = len(self._history.total.blocks) // STRIDE - len(run.steps)
+        total_from = self._history.total.floors[max(0, begin)]
         # The first of few came some time in its block, and not at its begin.
         length = run.length - 0.5 if run.steps[0] <= FEW_AT_FIRST else run.length
-        since = time - self._in_block(time) - length * self._block_seconds
+        since = time - self._history.in_block(time) - length * self._history.block_seconds
         leak = Leak(
             stack=stacks[0],
             severity=Severity.RUNAWAY if growth.runaway else Severity.LEAK,
             detected_at=time,
-            since=since,
+            since=max(since, series.born),
             time=time,
             count_from=run.count_from,
             count_to=series.last,
             total_from=total_from,
-            total_to=self._total.last,
+            total_to=self._history.total.last,
             dispersion=run.dispersion if len(run.steps) > 2 else 1.0,
         )
         return _Active(leak, series, run.growth, set(stacks), grouped)
 
-    def _grown(self, group: _Group, growth: Growth) -> list[Stack]:
+    def _grown(self, group: Group, growth: Growth) -> list[Stack]:
         """The stacks of a group that have grown with it, the one that grew most first."""
         blocks = len(growth.run.steps)
 
         def grown(stack: Stack) -> int:
-            floors = self._series[stack].floors
+            floors = self._history.series[stack].floors
             return floors[-1] - floors[max(0, len(floors) - 1 - blocks)]
 
         least = growth.run.growth / len(group.stacks) / 4  # a quarter of what each would have if all were alike
         stacks = sorted(group.stacks, key=grown, reverse=True)
         return [stacks[0], *(stack for stack in stacks[1:] if grown(stack) >= least)]
+
+    def _known(self, new: _Active) -> _Active | None:
+        """The leak that goes on and is the same bug; where several may be, the one in the same functions."""
+        functions = new.leak.stack.functions
+        same = [active for active in self._active if self._same_bug(new, active)]
+        return next((active for active in same if active.leak.stack.functions == functions), same[0] if same else None)
 
     def _same_bug(self, new: _Active, known: _Active) -> bool:
         """Whether two leaks are one: a shared stack, one function of one origin, or growth in step since one time."""
@@ -543,7 +393,7 @@ class Detector:
             return True
         if new.proven is not None or known.proven is not None:
             return False
-        together = abs(new.leak.since - known.leak.since) <= 5 * self._block_seconds
+        together = abs(new.leak.since - known.leak.since) <= 5 * self._history.block_seconds
         ours, theirs = new.count - new.leak.count_from, known.count - known.leak.count_from
         return together and abs(ours - theirs) <= max(3, 0.15 * max(ours, theirs))
 
@@ -554,7 +404,7 @@ class Detector:
             active.leak,
             time=time,
             count_to=self._count(active),
-            total_to=self._total.last,
+            total_to=self._history.total.last,
             also=tuple(also),
             listed=active.proven is not None,
         )
@@ -563,9 +413,9 @@ class Detector:
         """How many goroutines a leak has now: of those that were listed, no more than polls have seen since."""
         if active.proven is None:
             return active.count
-        if not self._series:
+        if not self._history.series:
             return active.proven
-        there = sum(series.last for stack in active.stacks if (series := self._series.get(stack)) is not None)
+        there = sum(series.last for stack in active.stacks if (series := self._history.series.get(stack)) is not None)
         return min(there, active.proven)
 
 
@@ -580,6 +430,7 @@ def _continues(stuck: _Active, growing: _Active) -> bool:
     return stack.functions == growing.leak.stack.functions or (growing.grouped and stack in growing.stacks)
 
 
+@lru_cache(maxsize=1024)
 def _place(stack: Stack) -> tuple[str, str]:
     """Where to look for a bug: the function to look at first, whichever its closure and line, and the origin."""
     return enclosing(culprit(stack).function), origin(stack)

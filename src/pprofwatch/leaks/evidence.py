@@ -110,12 +110,16 @@ class Witness:
             left -= len(self._watched[key].ids)
 
     def forget(self, stacks: Iterable[Stack]) -> None:
-        """Forget what dumps showed of these stacks: the next one is the first again."""
-        for stack in stacks:
-            self._watched.pop(matching_key(stack), None)
+        """Forget what is known of these stacks: their goroutines are gone, and others may come."""
+        for key in map(matching_key, stacks):
+            self._watched.pop(key, None)
+            self._leaked.pop(key, None)
+            self._reasons.pop(key, None)
 
     def about(self, stacks: Iterable[Stack]) -> Evidence | None:
         """All that is known of the goroutines in these stacks, added up; None where it is nothing."""
+        if not (self._watched or self._leaked or self._reasons):
+            return None
         keys = dict.fromkeys(map(matching_key, stacks))  # each once, and in an order that does not change
         watched = [self._watched[key] for key in keys if key in self._watched and self._watched[key].ids]
         never = sum(self._leaked.get(key, 0) for key in keys)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pprofwatch.leaks.detector import Leak
+    from pprofwatch.leaks.leak import Leak
 
 #: Nobody plans for what is further off, in seconds.
 _FURTHEST = 30 * 24 * 3600

@@ -22,14 +22,16 @@ class Series:
 
     Attributes:
         blocks: Closed blocks, oldest first, flat: floor, peak, fall, floor, peak, fall …
+        born: When the stack was first seen, in Unix seconds; 0 where it may have been there before.
         last: The latest count.
         quiet: How many closed blocks in a row were all zero.
     """
 
-    __slots__ = ("_fall", "_floor", "_peak", "_rises", "_rises_before", "blocks", "last", "quiet")
+    __slots__ = ("_fall", "_floor", "_peak", "_rises", "_rises_before", "blocks", "born", "last", "quiet")
 
-    def __init__(self, count: int, *, from_zero: bool) -> None:
+    def __init__(self, count: int, *, from_zero: bool, born: float = 0.0) -> None:
         """Begin at ``count``; ``from_zero`` tells that the stack was looked for before, and was not there."""
+        self.born = born
         self.blocks = array("i", (0, 0, 0) if from_zero else ())
         self.last = count
         self.quiet = 0
@@ -40,7 +42,7 @@ class Series:
 
     def copy(self) -> Series:
         """A series with the same past, to go its own way."""
-        twin = Series(self.last, from_zero=False)
+        twin = Series(self.last, from_zero=False, born=self.born)
         twin.blocks = self.blocks[:]
         twin.quiet, twin._floor, twin._peak, twin._fall = self.quiet, self._floor, self._peak, self._fall
         return twin

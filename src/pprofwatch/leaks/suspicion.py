@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pprofwatch.leaks.trend import find_run
 from pprofwatch.leaks.verdict import PAUSE
 
 if TYPE_CHECKING:
@@ -13,30 +12,28 @@ if TYPE_CHECKING:
 
 #: One jump is a pool that was filled, or a batch: growth must have come at so many polls, or in so many blocks.
 _LEAST_RISES = 4
-#: Deaths above this share of the growth are traffic's …
+#: Deaths above this share of the growth are traffic's, and so are those of so many blocks before it …
 _DEATHS = 0.25
-#: … unless for so many blocks the count has stayed clear of where it was at first.
+_BLOCKS_BEFORE = 10
+#: … unless it has lasted for so many blocks, and there is twice the least growth more than there ever was at once.
 _CLEAR_BLOCKS = 8
 #: Growth shows within so many blocks.
 _LATELY = 5
 
 
-def find_suspect(series: Series, min_count: int) -> Run | None:
-    """The growth by at least ``min_count`` that a series is in the middle of, if it may be a leak's.
+def is_suspect(series: Series, run: Run, min_count: int) -> bool:
+    """Whether the growth by at least ``min_count`` that a series is in the middle of may be a leak's.
 
     It has hardly any deaths, or a floor that has left its old level behind, and there have never been so many before.
     """
-    if series.last < min_count or not series.rises:
-        return None
-    run = find_run(series.floors, PAUSE)
-    if run is None or run.growth < min_count or max(series.peaks[: run.start], default=0) >= series.last:
-        return None
-    if max(series.rises, sum(step > 0 for step in run.steps)) < _LEAST_RISES:
-        return None
-    if sum(series.falls[run.start :]) <= _DEATHS * run.growth:
-        return run
-    early_peak = max(series.peaks[run.start : run.start + 3], default=0)
-    return run if len(run.steps) >= _CLEAR_BLOCKS and series.floors[-2] > early_peak else None
+    if not series.rises or run.growth < min_count or max(series.peaks[: run.start], default=0) >= series.last:
+        return False
+    if max(series.rises, sum(map(bool, run.steps))) < _LEAST_RISES:
+        return False
+    if sum(series.falls[max(0, run.start - _BLOCKS_BEFORE) :]) <= _DEATHS * run.growth:
+        return True
+    early_peak = max(series.peaks[: run.start + 3], default=0)
+    return len(run.steps) >= _CLEAR_BLOCKS and series.floors[-2] >= early_peak + 2 * min_count
 
 
 def may_grow(series: Series, waited: int) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pprofwatch.leaks.detector import MAX_STACKS, Detector, Finding, Leak
+from pprofwatch.leaks.detector import Detector
 from pprofwatch.leaks.evidence import Witness
+from pprofwatch.leaks.history import MAX_STACKS
+from pprofwatch.leaks.leak import Finding, Leak
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.model import Frame, Stack
 
@@ -134,6 +136,8 @@ class TargetLeaks:
         leak = self._shown(profile, finding.leak)
         if finding.over and profile == HEAP:
             self._heap.forget(finding.leak)
+        if finding.over and profile == GOROUTINE:
+            self._witness.forget((finding.leak.stack, *finding.leak.also))
         return replace(finding, leak=leak, peak=round(finding.peak * leak.scale), profile=profile)
 
     def _shown(self, profile: str, leak: Leak) -> Leak:

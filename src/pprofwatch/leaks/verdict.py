@@ -2,7 +2,8 @@
 
 Two kinds of growth are told apart. In *births without deaths* the count hardly ever falls; that it goes on for a
 window, steadily, is enough. A *rising floor* lies under a count that goes up and down, because healthy traffic runs
-through the same stack; there the traffic itself has to be ruled out as the cause, which takes longer.
+through the same stack; there the traffic itself has to be ruled out as the cause, which takes longer. In between is
+growth of which a little dies, or which comes as traffic multiplies: it may be sessions, and gets as much time.
 
 Traffic is known by its turnover. When healthy load doubles, births and deaths double with the level; when goroutines
 leak, the level rises and the deaths stay as they were. A rise that most other stacks share is traffic, too.
@@ -10,6 +11,7 @@ leak, the level rises and the deaths stay as they were. A rise that most other s
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -18,16 +20,20 @@ from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.trend import Run, find_run, linearity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-# A run is over when nothing was added for half a window.
+# A run is over when nothing was added for half a window …
 PAUSE = BLOCKS_PER_WINDOW // 2
+# … but in a long one, of what comes in irregular bursts, pauses of a window are nothing unusual.
+LONG_PAUSE = BLOCKS_PER_WINDOW
+LONG_BLOCKS = 3 * BLOCKS_PER_WINDOW
 # Births without deaths must last a window, and then be seen to go on: pools and sessions that fill for just that long
 # stop now. The fewer births, the longer it takes to see that they have not.
 STEADY_BLOCKS = BLOCKS_PER_WINDOW + 0.25
 FEW_BIRTHS = 75
 BEYOND_WINDOW = 3
-# Under traffic it takes longer: 49 minutes with the default window, 60 where turnover leaves a doubt.
+# Growth in which anything dies or stirs takes longer, and so does growth under traffic: 49 minutes with the default
+# window, 60 where turnover leaves a doubt.
 TRAFFIC_BLOCKS = 49
 DOUBTFUL_BLOCKS = 60
 # One jump, or an autoscaler's three or four, is a new level and no leak.
@@ -43,15 +49,33 @@ LATELY = (1, 2, 4, 8)
 # Falls below this share of the growth: births without deaths.
 DEATHS = 0.05
 DEATHS_LATELY = 0.1
+# Up to one in a hundred may be chance: a call that was seen as it passed through the stack.
+HARDLY_ANY = 0.01
+# Traffic that grows so much from the run's first third to its last brings sessions and connections along.
+TRAFFIC_MULTIPLIES = 1.75
+ENOUGH_FALLS = 60
 # How far the level must rise (last third over first third of the run) to stand out from traffic.
 LEVEL_UNDER_LIVELY_TRAFFIC = 2.5
 LEVEL_UNDER_SLOW_TRAFFIC = 3.2
 LEVEL_IN_DOUBT = 4.0
+# … while turnover rose by less than this share of what healthy traffic at that level would bring.
+TURNOVER_OF_TRAFFIC = 0.25
+TURNOVER_IN_DOUBT = 0.5
+# Traffic is lively where less than this share of all births stays.
+LIVELY = 0.2
 # … or how many times the healthy swing, when the floor rises in a straight line.
 LAST_BLOCKS = 6
 CLEAR_OF_SWING = 4
 STRAIGHT = 0.985
 NEARLY_STRAIGHT = 0.95
+# … or, over a long time, less: when it rose in many steps and a straight line, whatever went up and down above it.
+LEVEL_IN_THE_LONG_RUN = 1.7
+LONG_SPREAD = 10.0
+LONG_STRAIGHT = 0.96
+# Traffic is seen in so many stacks at the most, those with the most deaths; with fewer than three, it is not seen.
+LIVELIEST = 24
+LEAST_TURNOVER = 20
+LEAST_OTHERS = 3
 # A leak this fast and this large needs no window: 8 goroutines a second for four blocks (4 minutes by default).
 RUNAWAY_BLOCKS = 4
 RUNAWAY_PER_SECOND = 8.0
@@ -67,31 +91,68 @@ class Growth:
     runaway: bool = False
 
 
+class Traffic:
+    """What the liveliest stacks did up to the block just closed, to see whether a rise is one stack's own."""
+
+    def __init__(self, series: Iterable[Series]) -> None:
+        """``series``: those of all stacks."""
+        lively = ((sum(each.falls), each) for each in series)
+        turnovers = heapq.nlargest(LIVELIEST, ((falls, i, each) for i, (falls, each) in enumerate(lively)))
+        self._lively = [each for falls, _, each in turnovers if falls > LEAST_TURNOVER]
+        self._ratios: dict[int, list[tuple[float, Series]]] = {}
+
+    def common_ratio(self, series: Series, n: int) -> float:
+        """The median of the ratios of the others' levels at the end and the begin of the last ``n`` blocks."""
+        if n not in self._ratios:
+            known = [each for each in self._lively if len(each.blocks) >= STRIDE * n]
+            self._ratios[n] = sorted(((_level_ratio(each, n), each) for each in known), key=lambda pair: pair[0])
+        ratios = [ratio for ratio, each in self._ratios[n] if each is not series]
+        return ratios[len(ratios) // 2] if len(ratios) >= LEAST_OTHERS else 1.0
+
+
 def judge(
-    series: Series, *, total: Series, others: Iterable[Series], min_count: int, block_seconds: float
+    series: Series,
+    latest: Run,
+    *,
+    total: Series,
+    traffic: Traffic,
+    min_count: int,
+    block_seconds: float,
+    parts: Iterable[Series] = (),
 ) -> Growth | None:
     """Say whether a series grows without bound.
 
     Args:
         series: The stack's counts, a block just closed.
+        latest: The run of growth that it is in, which bears pauses of ``PAUSE`` blocks.
         total: The series of the profile's total.
-        others: The series of all stacks, to see what traffic did.
+        traffic: What the other stacks did meanwhile.
         min_count: The least growth that is worth an alert.
         block_seconds: How long a block is.
+        parts: Where the series is a group's, those of its stacks.
 
     Returns:
         The growth, or None where it is none, or too early to say.
     """
-    run = find_run(series.floors, PAUSE)
-    if run is None or run.growth < min_count:
-        return None
-    if _is_runaway(run, series, total, block_seconds):
-        return Growth(run, runaway=True)
-    lasts = run.length >= STEADY_BLOCKS + FEW_BIRTHS / run.growth
-    if not lasts or not _goes_on(run) or _was_here_before(run, series):
-        return None
-    under_traffic = len(run.steps) >= TRAFFIC_BLOCKS and _stands_out(run, series, min_count, others)
-    return Growth(run) if _without_deaths(run, series) or under_traffic else None
+    if latest.growth >= min_count and _is_runaway(latest, series, total, block_seconds):
+        return Growth(latest, runaway=True)
+    for run in (latest, *_long_run(series)):
+        lasts = run.growth >= min_count and run.length >= STEADY_BLOCKS + FEW_BIRTHS / run.growth
+        if not lasts or not _goes_on(run) or _was_here_before(run, series):
+            continue
+        patient = len(run.steps) >= TRAFFIC_BLOCKS
+        if _without_deaths(run, series):
+            if patient or not (_stirs(run, series, parts) or _traffic_multiplies(run, total)):
+                return Growth(run)
+        elif patient and _stands_out(run, series, min_count, traffic):
+            return Growth(run)
+    return None
+
+
+def _long_run(series: Series) -> Sequence[Run]:
+    """The run that bears longer pauses, where there is one."""
+    run = find_run(series.floors, LONG_PAUSE) if len(series.blocks) >= STRIDE * LONG_BLOCKS else None
+    return () if run is None or len(run.steps) < LONG_BLOCKS else (run,)
 
 
 def _was_here_before(run: Run, series: Series) -> bool:
@@ -130,7 +191,26 @@ def _without_deaths(run: Run, series: Series) -> bool:
     return all(sum(falls[-n:]) <= DEATHS_LATELY * sum(run.steps[-n:]) for n in LATELY[1:])
 
 
-def _stands_out(run: Run, series: Series, min_count: int, others: Iterable[Series]) -> bool:
+def _stirs(run: Run, series: Series, parts: Iterable[Series]) -> bool:
+    """Whether some of the goroutines die, or wake up and go to another of a group's stacks.
+
+    What leaks does neither. A session or an idle connection does, if rarely; where births are many, they hide most of
+    the deaths from polls, so that those seen are but a few of them.
+    """
+    blocks = len(run.steps)
+    falls = max(sum(series.falls[run.start :]), sum(sum(part.falls[-blocks:]) for part in parts))
+    return falls > HARDLY_ANY * run.growth
+
+
+def _traffic_multiplies(run: Run, total: Series) -> bool:
+    """Whether the target gets ever more to do while the run lasts, as in a load test that is ramped up."""
+    third = len(run.steps) // 3
+    falls = total.falls
+    early, late = sum(falls[-len(run.steps) :][:third]), sum(falls[-third:])
+    return late >= max(ENOUGH_FALLS, TRAFFIC_MULTIPLIES * early)
+
+
+def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic) -> bool:
     """Whether the floor has risen clear of what traffic explains."""
     n = len(run.steps)
     third = n // 3
@@ -139,25 +219,30 @@ def _stands_out(run: Run, series: Series, min_count: int, others: Iterable[Serie
     early = slice(STRIDE * run.start, STRIDE * (run.start + n // 6 + 1))
     early_peak, early_floor = max(series.blocks[early][1::STRIDE]), min(series.blocks[early][0::STRIDE])
     clearance = min(series.blocks[-LAST_BLOCKS * STRIDE :: STRIDE]) - early_peak
-    straight = linearity(series.floors[run.start :])
-    if clearance < min_count or straight < NEARLY_STRAIGHT:
+    if clearance < min_count:
         return False
-
     level = _level_ratio(series, n)
-    clear = (
-        clearance >= CLEAR_OF_SWING * max(early_peak - early_floor, 5)
-        and straight >= STRAIGHT
-        and early_falls + late_falls >= 60
-    )
-    lively = run.growth < 0.25 * (run.growth + sum(falls[run.start :]))
-    if not clear and level < (LEVEL_UNDER_LIVELY_TRAFFIC if lively else LEVEL_UNDER_SLOW_TRAFFIC):
-        return False
     # Seen from polls, turnover rises with the square root of the level at the least.
     turnover = (late_falls + 1) / (early_falls + 1) - 1
     expected = sqrt(level) - 1
-    if turnover > 0.25 * expected and (turnover > 0.5 * expected or level < LEVEL_IN_DOUBT or n < DOUBTFUL_BLOCKS):
+    steady = turnover <= TURNOVER_OF_TRAFFIC * expected
+    lively = run.growth < LIVELY * (run.growth + sum(falls[run.start :]))
+    unswerving = n >= LONG_BLOCKS and run.spread >= LONG_SPREAD and run.straightness >= LONG_STRAIGHT
+    if unswerving and lively and steady and level >= LEVEL_IN_THE_LONG_RUN:
+        return level >= LEVEL_IN_THE_LONG_RUN * traffic.common_ratio(series, n)
+    straight = linearity(series.floors[run.start :])
+    if straight < NEARLY_STRAIGHT:
         return False
-    return level >= (1.4 if clear else 1.5) * _common_ratio(series, n, others)
+    clear = (
+        clearance >= CLEAR_OF_SWING * max(early_peak - early_floor, 5)
+        and straight >= STRAIGHT
+        and early_falls + late_falls >= ENOUGH_FALLS
+    )
+    if not clear and level < (LEVEL_UNDER_LIVELY_TRAFFIC if lively else LEVEL_UNDER_SLOW_TRAFFIC):
+        return False
+    if not steady and (turnover > TURNOVER_IN_DOUBT * expected or level < LEVEL_IN_DOUBT or n < DOUBTFUL_BLOCKS):
+        return False
+    return level >= (1.4 if clear else 1.5) * traffic.common_ratio(series, n)
 
 
 def _level_ratio(series: Series, n: int) -> float:
@@ -169,13 +254,3 @@ def _level_ratio(series: Series, n: int) -> float:
     return (sum(late[0::STRIDE]) + sum(late[1::STRIDE]) + third) / (
         sum(early[0::STRIDE]) + sum(early[1::STRIDE]) + third
     )
-
-
-def _common_ratio(series: Series, n: int, others: Iterable[Series]) -> float:
-    """What the level of the other stacks with traffic did over the last ``n`` blocks: the median of their ratios."""
-    ratios = sorted(
-        _level_ratio(other, n)
-        for other in others
-        if other is not series and len(other.blocks) >= STRIDE * n and sum(other.falls) > 20
-    )
-    return ratios[len(ratios) // 2] if len(ratios) >= 3 else 1.0

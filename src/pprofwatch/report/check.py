@@ -11,7 +11,7 @@ from pprofwatch.profiles.text import CountsParser
 
 if TYPE_CHECKING:
     from pprofwatch.config.settings import LeakConfig
-    from pprofwatch.leaks.detector import Finding, Leak
+    from pprofwatch.leaks.leak import Finding, Leak
     from pprofwatch.model import Entry
     from pprofwatch.profiles.text import Counts
 
@@ -113,4 +113,4 @@ class Check:
 
 
 def _is_about(checked: CheckedLeak, profile: str, leak: Leak) -> bool:
-    return (checked.profile, checked.leak.stack) == (profile, leak.stack)
+    return (checked.profile, checked.leak.stack.functions) == (profile, leak.stack.functions)

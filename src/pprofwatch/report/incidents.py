@@ -11,7 +11,7 @@ from pprofwatch.leaks.severity import Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pprofwatch.leaks.detector import Leak
+    from pprofwatch.leaks.leak import Leak
 
 
 @dataclass(frozen=True, slots=True)
