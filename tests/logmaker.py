@@ -10,7 +10,7 @@ from pprofwatch.logs.reader import read_entries
 from pprofwatch.model import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pprofwatch.logs.problem import Problem
@@ -25,6 +25,15 @@ def body(total: int, *, kind: str = "goroutine", records: int = 3) -> bytes:
         pc = 0x48C3CA + record
         text += f"{max(total - record, 1)} @ {pc:#x} 0x419d8e\n"
         text += f"#\t{pc:#x}\tmain.worker{record}+0x2f\t/src/app/main.go:{record}\n\n"
+    return text.encode()
+
+
+def text_of(counts: Mapping[str, int], *, kind: str = "goroutine") -> bytes:
+    """A whole profile: a stack of one frame for each function, called by ``main.main``."""
+    text = f"{kind} profile: total {sum(counts.values())}\n"
+    for number, (name, count) in enumerate(counts.items()):
+        text += f"{count} @ {number + 1:#x} 0xff\n#\t{number + 1:#x}\t{name}+0x1\t/src/app/a.go:{number}\n"
+        text += "#\t0xff\tmain.main+0x1\t/src/app/main.go:7\n\n"
     return text.encode()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 
 #: Seconds in each unit of a duration, largest first.
@@ -18,8 +19,13 @@ _END_OF_TIME = dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp()
 
 def format_time(time: float) -> str:
     """Unix seconds as RFC 3339 in UTC with milliseconds: ``2026-11-22T13:49:53.102Z``."""
-    seconds, milliseconds = divmod(round(time * 1000), 1000)
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds:03d}Z"
+    minutes, milliseconds = divmod(round(time * 1000), 60_000)
+    return f"{_format_minute(minutes)}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}Z"
+
+
+@functools.lru_cache(maxsize=16)  # the times of a log mostly share it with the one before
+def _format_minute(minutes: int) -> str:
+    return dt.datetime.fromtimestamp(minutes * 60, dt.UTC).strftime("%Y-%m-%dT%H:%M")
 
 
 def parse_duration(text: str) -> float:

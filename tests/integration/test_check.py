@@ -44,10 +44,14 @@ def entries(counts: Iterable[int], minutes: int = 40) -> list[Entry]:
 LEAKY_POLLS = entries(leak(30))
 LEAKY = b"".join(map(encode_entry, LEAKY_POLLS))
 HEALTHY = b"".join(map(encode_entry, entries(min(t // 10, 60) for t in seconds())))
-LOOP = b"".join(
-    dt.datetime.fromtimestamp(entry.time, dt.UTC).strftime("%a %b %e %H:%M:%S IST %Y\n").encode() + entry.body
-    for entry in LEAKY_POLLS
-)
+
+
+def format_date(time: float, zone: str = "IST") -> bytes:
+    """What ``date`` prints where the zone has this name, and its clocks show this time."""
+    return dt.datetime.fromtimestamp(time, dt.UTC).strftime(f"%a %b %e %H:%M:%S {zone} %Y\n").encode()
+
+
+LOOP = b"".join(format_date(entry.time) + entry.body for entry in LEAKY_POLLS)
 
 
 def run(*args: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
@@ -281,6 +285,56 @@ def test_a_log_that_is_not_in_order_is_read_whole(tmp_path: Path) -> None:
     result = run("--json", folder)
     assert result.returncode in (0, 1)
     assert json.loads(result.stdout)["entries"] == 243
+
+
+def test_an_empty_log_and_one_of_errors_only_have_no_leaks() -> None:
+    assert document("-")["entries"] == 0
+    errors = [Entry(poll.time, poll.target, poll.profile, error="connection refused") for poll in LEAKY_POLLS]
+    found = document("-", stdin=b"".join(map(encode_entry, errors)))
+    assert (found["entries"], found["leaks"]) == (len(errors), [])
+    loop = b"".join(b"Sun Nov 22 13:%02d:00 UTC 2026\ncurl: (7) Failed to connect\n" % minute for minute in range(60))
+    assert document("-", stdin=loop)["entries"] == 60
+
+
+def test_profiles_mixed_in_one_file_are_judged_each_by_itself(tmp_path: Path) -> None:
+    lost = [10 + 2 * minute for minute in range(90)]
+    cache = stack("main.(*Cache).put", "main.handle")
+    heap = polls_of("heap", lost, cache, minutes=90)
+    mixed = sorted([*entries(leak(30), minutes=90), *heap], key=lambda entry: entry.time)
+    path = tmp_path / "mixed.log"
+    path.write_bytes(b"".join(map(encode_entry, mixed)))
+    in_one = document(path)
+    assert in_one["entries"] == len(mixed)
+    assert {(one["profile"], one["function"]) for one in in_one["leaks"]} == {
+        ("goroutine", "main.(*Dispatcher).forward"),
+        ("heap", "main.(*Cache).put"),
+    }
+    loop = b"".join(format_date(entry.time) + entry.body for entry in mixed)
+    assert {one["profile"] for one in document("-", stdin=loop)["leaks"]} == {"goroutine", "heap"}
+
+
+@pytest.mark.parametrize(("before", "after", "jump"), [("CET", "CEST", 3600), ("CEST", "CET", -3600)])
+def test_a_leak_is_found_though_the_loop_s_clock_changes(before: str, after: str, jump: int) -> None:
+    polls = entries(leak(30), minutes=120)
+    loop = b"".join(
+        (format_date(poll.time, before) if number < 360 else format_date(poll.time + jump, after)) + poll.body
+        for number, poll in enumerate(polls)
+    )
+    found = document("-", stdin=loop)
+    assert found["entries"] == len(polls)
+    assert {one["function"] for one in found["leaks"]} == {"main.(*Dispatcher).forward"}
+
+
+def test_what_can_t_be_read_among_logs_is_told_in_a_line_each(log: Path, tmp_path: Path) -> None:
+    missing, cut = tmp_path / "missing.log", tmp_path / "cut.log.zst"
+    cut.write_bytes(ZstdCompressor().compress(HEALTHY, ZstdCompressor.FLUSH_FRAME)[:-500])
+    result = run(missing, cut, log)
+    assert result.returncode == 1
+    assert result.stdout.startswith("LEAK localhost:6060: goroutines grow without bound in main.(*Dispatcher).forward")
+    told = result.stderr.splitlines()
+    assert told[0] == f"pprofwatch: {missing}: cannot read: No such file or directory"
+    assert all(line.startswith(f"pprofwatch: {cut}: ") for line in told[1:])
+    assert 2 <= len(told) <= 3  # the end of the compressed data, and the entry that it tears
 
 
 def test_github_gets_an_annotation_at_the_line(log: Path) -> None:

@@ -167,6 +167,60 @@ def test_what_can_not_be_read_is_told_and_the_rest_is_read(log: Path, tmp_path: 
     assert (len(answer["totals"]), answer["skipped_bytes"]) == (11, 8)
 
 
+def test_an_empty_log_and_one_of_errors_only_are_logs() -> None:
+    assert lines("-") == ""
+    assert json.loads(lines("--json", "-")) == {"totals": [], "skipped_bytes": 0}
+    errors = encode_entry(ENTRIES[2]) + encode_entry(ENTRIES[3])
+    assert lines("-", stdin=errors) == "".join(LINES.splitlines(keepends=True)[2:4])
+    loop = b"Sun Nov 22 13:50:00 UTC 2026\nSun Nov 22 13:50:10 UTC 2026\ncurl: (7) Failed to connect\n"
+    assert lines("-", stdin=loop) == (
+        "2026-11-22T13:50:00.000Z - error: no answer was logged\n"
+        "2026-11-22T13:50:10.000Z - error: curl: (7) Failed to connect\n"
+    )
+
+
+def test_profiles_mixed_in_one_file_are_told_apart() -> None:
+    heap = b"heap profile: 3: 96 [9: 288] @ heap/1048576\n3: 96 [9: 288] @ 0x1\n#\t0x1\tmain.g+0x1\t/src/g.go:1\n\n"
+    ours = LOG + encode_entry(Entry(NOW + 70, "app:1", "heap", heap)) + encode_entry(entry(8, 81))
+    assert lines("-", stdin=ours) == LINES + (
+        "2026-11-22T13:51:10.000Z 3 app:1 heap\n2026-11-22T13:51:20.000Z 81 app:1 goroutine\n"
+    )
+    loop = b"Sun Nov 22 13:50:00 UTC 2026\n" + body(5) + b"Sun Nov 22 13:50:01 UTC 2026\n" + heap
+    assert lines("--profile", "heap", "-", stdin=loop) == "2026-11-22T13:50:01.000Z 3 heap\n"
+    assert lines("-", stdin=loop).count("\n") == 2
+
+
+def test_entries_out_of_order_stand_as_they_are() -> None:
+    order = [3, 0, 4, 1, 2]
+    log = b"".join(encode_entry(ENTRIES[i]) for i in order)
+    assert lines("-", stdin=log).splitlines() == [LINES.splitlines()[i] for i in order]
+    assert len(lines("--since", "2026-11-22T13:50:20Z", "-", stdin=log).splitlines()) == 3
+
+
+def test_the_local_times_of_a_loop_are_shown_as_they_stand_also_where_the_clocks_change() -> None:
+    dates = (
+        b"Sun Oct 25 02:59:50 CEST 2026",
+        b"Sun Oct 25 02:00:00 CET 2026",
+        b"Sun, 25 Oct 2026 02:59:50 +0200",
+        b"2026-10-25T02:00:00+01:00",
+    )
+    found = lines("-", stdin=b"".join(date + b"\n" + body(7) for date in dates)).splitlines()
+    # A zone's name means nothing, its offset does.
+    assert [line[11:19] for line in found] == ["02:59:50", "02:00:00", "00:59:50", "01:00:00"]
+    assert all(line.endswith("Z 7 goroutine") for line in found)
+
+
+def test_a_compressed_log_that_is_cut_short_tells_what_it_has(log: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "cut.zst"
+    compressor = ZstdCompressor()
+    frames = [compressor.compress(encode_entry(entry), ZstdCompressor.FLUSH_FRAME) for entry in ENTRIES]
+    packed.write_bytes(b"".join(frames)[:-5])
+    result = run(packed, log)
+    assert (result.returncode, result.stdout.decode()) == (0, "".join(LINES.splitlines(keepends=True)[:4]) + LINES)
+    assert result.stderr.decode().startswith(f"pprofwatch: {packed}: compressed data ends too early: ")
+    assert result.stderr.count(b"\n") == 1
+
+
 def test_where_nothing_can_be_read_it_says_so_and_fails(tmp_path: Path) -> None:
     result = run(tmp_path / "missing.log")
     message = f"pprofwatch: {tmp_path}/missing.log: cannot read: No such file or directory\n"

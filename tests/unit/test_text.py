@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -125,6 +126,16 @@ def test_block_and_mutex_are_read_as_contentions_and_cycles() -> None:
 def test_a_profile_may_be_empty(body: bytes) -> None:
     assert parse_text(body).records == ()
     assert CountsParser().parse(body).by_stack == {}
+
+
+@pytest.mark.parametrize("body", [GOROUTINE, THREADS, HEAP, BLOCK, MUTEX])
+def test_one_that_remembers_reads_all_but_labels(body: bytes) -> None:
+    parser = CountsParser()
+    whole = parse_text(body)
+    expected = replace(whole, records=tuple(replace(record, labels="") for record in whole.records))
+    assert [parser.parse_all(body), parser.parse_all(body)] == [expected, expected]
+    with pytest.raises(ProfileError):
+        parser.parse_all(body[: len(body) // 2])
 
 
 def test_counts_are_summed_over_labels() -> None:
@@ -325,6 +336,40 @@ def profiles(draw: st.DrawFn) -> Profile:
 @given(profiles())
 def test_any_profile_reads_as_it_was_written(profile: Profile) -> None:
     assert parse_text(render_text(profile)) == profile
+
+
+RECORDS = [b" @" + record.partition(b" @")[2] for record in GOROUTINE[:-1].split(b"\n\n")[:-1]]
+
+
+def goroutine_body(records: list[tuple[int, bytes]]) -> bytes:
+    text = b"".join(b"%d%b\n\n" % record for record in records)
+    return b"goroutine profile: total %d\n%b" % (sum(count for count, _ in records), text)
+
+
+bodies = st.lists(st.tuples(st.integers(1, 3), st.sampled_from(RECORDS)), min_size=1, max_size=6).map(goroutine_body)
+
+
+@given(st.lists(bodies, min_size=1, max_size=4), st.booleans())
+@example([goroutine_body([(1, RECORDS[0]), (2, RECORDS[1])]), goroutine_body([(2, RECORDS[1])])], False)
+@example([goroutine_body([(2, RECORDS[1])]), goroutine_body([(1, RECORDS[0]), (12, RECORDS[1])])], False)
+def test_counts_do_not_depend_on_the_profiles_before(found: list[bytes], cut: bool) -> None:
+    counter = CountsParser()
+    for body in found:
+        text = body.removesuffix(b"\n") if cut else body
+        counts = counter.parse(text)
+        assert counts == CountsParser().parse(text)
+        profile = parse_text(text)
+        for stack in counts.by_stack.keys() | {record.stack for record in profile.records}:
+            expected = sum(record.values[0] for record in profile.records if record.stack == stack)
+            assert counts.by_stack[stack] == expected
+
+
+def test_a_record_that_ends_like_the_last_profile_is_not_taken_for_its_records() -> None:
+    counter = CountsParser()
+    counter.parse(b"goroutine profile: total 2\n2 @ 0x1\n\n")
+    assert counter.parse(b"goroutine profile: total 12\n12 @ 0x1\n\n").by_stack == {Stack((Frame("0x1", "", 0),)): 12}
+    with pytest.raises(ProfileError, match="line 2: expected a record"):
+        counter.parse(b"goroutine profile: total 2\n1 2 @ 0x1\n\n")
 
 
 @st.composite

@@ -8,11 +8,10 @@ import shutil
 import sys
 from array import array
 from collections import defaultdict
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from pprofwatch.cli.chart import draw_chart
 from pprofwatch.cli.log_input import LogInput, log_options
 from pprofwatch.cli.messages import use_colour
 from pprofwatch.cli.safe_text import safe_text
@@ -58,7 +57,7 @@ def command(
     elif plot:
         _print_charts(totals, out)
     else:
-        out.writelines(f"{_line(total)}\n" for total in totals)
+        out.writelines(f"{total_line(total)}\n" for total in totals)
 
 
 def _source(total: Total) -> str:
@@ -67,27 +66,35 @@ def _source(total: Total) -> str:
     return f"{total.target} {total.profile}{span}".strip()
 
 
-def _line(total: Total) -> str:
+def total_line(total: Total) -> str:
+    """An entry in a line: the time, the total, target and profile, and what went wrong."""
     words = [format_time(total.time), "-" if total.total is None else str(total.total), _source(total)]
     if total.gap:
         words.append(f"gap={total.gap}")
     if total.error:
         words.append(f"error: {total.error}")
-    return " ".join(safe_text(word) for word in words if word)
+    return safe_text(" ".join(word for word in words if word))
+
+
+def total_as_json(total: Total) -> dict[str, Any]:
+    """An entry's fields, without those that are empty."""
+    fields = {**total._asdict(), "time": format_time(total.time)}
+    return {name: value for name, value in fields.items() if value or name == "total"}
 
 
 def _print_json(totals: Iterator[Total], logs: LogInput, out: TextIO) -> None:
     """One object, written as it is read: the entries may be more than memory holds."""
     separator = '{"totals": [\n'
     for total in totals:
-        fields = {**total._asdict(), "time": format_time(total.time)}
-        out.write(separator + json.dumps({name: value for name, value in fields.items() if value or name == "total"}))
+        out.write(separator + json.dumps(total_as_json(total)))
         separator = ",\n"
     start = separator if separator.startswith("{") else ""
     out.write(f'{start}\n], "skipped_bytes": {logs.skipped_bytes}}}\n')
 
 
 def _print_charts(totals: Iterator[Total], out: TextIO) -> None:
+    from pprofwatch.cli.chart import draw_chart  # noqa: PLC0415  # takes long to load, and is seldom wanted
+
     # Two numbers an entry: a year of polls every ten seconds fits into 50 MB.
     series: defaultdict[str, tuple[array[float], array[float]]] = defaultdict(lambda: (array("d"), array("d")))
     for total in totals:

@@ -16,6 +16,11 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 _DAY = 86400
 
 
+def is_time_of_day(text: str) -> bool:
+    """Whether a TIME says no day."""
+    return _CLOCK.fullmatch(text) is not None
+
+
 def parse_when(text: str, log_end: Callable[[], float]) -> float:
     """Unix seconds of a TIME.
 

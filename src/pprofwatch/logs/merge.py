@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pprofwatch.errors import LogError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.problem import Problem
+from pprofwatch.logs.proto_files import find_proto_files
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
 from pprofwatch.logs.sources import STANDARD_INPUT
@@ -56,7 +57,9 @@ def read_merged(
         except LogError as error:
             on_problem(Problem(path, 0, 0, str(error).removeprefix(f"{path}: ")))
             continue
-        if not logs:
+        if not logs and not stored_files(Path(path)) and find_proto_files(path, None):
+            yield from read(path)
+        elif not logs:
             on_problem(Problem(path, 0, 0, "no log in this folder that could hold what is asked for"))
         for place, names in logs:
             yield from heapq.merge(*(read(place, name) for name in names), key=lambda entry: entry.time)

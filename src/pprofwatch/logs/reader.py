@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pprofwatch.errors import LogError
+from pprofwatch.logs.files import stored_files
 from pprofwatch.logs.problem import Problem
+from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_entry, proto_file
 from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.segments import Selection, open_inputs
-from pprofwatch.logs.sources import RawFile, decoded
+from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded
 from pprofwatch.logs.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from pprofwatch.logs.entry import Header
     from pprofwatch.model import Entry
@@ -40,7 +42,8 @@ def read_entries(
 
     Args:
         paths: Files (plain, ``.zst`` or ``.gz``, whatever their names), folders (a log folder or a target's), and ``-``
-            for standard input. In a folder, log by log: closed segments, oldest first, then the live one.
+            for standard input. In a folder, log by log: closed segments, oldest first, then the live one. Files with a
+            profile.proto, and folders of them, are read as if they had been logged.
         profile: Only entries of this profile, and those that do not say which they are of.
         since: Only entries from this time on, in Unix seconds.
         until: Only entries up to this time, in Unix seconds.
@@ -55,16 +58,55 @@ def read_entries(
     """
     report = on_problem or _raise
     selection = Selection(profile, since, until)
-    for path, raw in open_inputs(paths, selection, report):
+    for path in map(str, paths):
+        if files := _proto_files(path, report):
+            yield from _read_protos(files, selection, report)
+        else:
+            yield from _read_logs(path, selection, first_lines, report, on_progress)
+
+
+def _proto_files(path: str, report: Callable[[Problem], None]) -> list[ProtoFile]:
+    """The files with protobufs that a path leads to, where it leads to no log."""
+    if is_proto(path):
+        return [proto_file(Path(path))]
+    if path == STANDARD_INPUT or not Path(path).is_dir():
+        return []
+    try:
+        return [] if stored_files(Path(path)) else find_proto_files(path, None)
+    except LogError as error:
+        report(Problem(path, 0, 0, str(error).removeprefix(f"{path}: ")))
+        return []
+
+
+def _read_protos(files: list[ProtoFile], selection: Selection, report: Callable[[Problem], None]) -> Iterator[Entry]:
+    """What files with protobufs hold, in order of time as far as their names tell it."""
+    for file in sorted(files, key=lambda file: file.time):
+        try:
+            entry = proto_entry(file)
+        except LogError as error:
+            report(Problem(str(file.path), 0, 0, str(error).removeprefix(f"{file.path}: ")))
+            continue
+        if selection.takes_entry(entry.time, entry.profile):
+            yield entry
+
+
+def _read_logs(
+    path: str,
+    selection: Selection,
+    first_lines: bool,
+    report: Callable[[Problem], None],
+    on_progress: Callable[[int], None] | None,
+) -> Iterator[Entry]:
+    for name, raw in open_inputs([path], selection, report):
         told = 0
         try:
-            for entry in _read_file(path, raw, selection, first_lines=first_lines, report=report):
+            for entry in _read_file(name, raw, selection, first_lines=first_lines, report=report):
                 if on_progress and raw.position - told >= _PROGRESS_STEP:
                     on_progress(raw.position - told)
                     told = raw.position
                 yield entry
         except OSError as error:
-            report(Problem(path, raw.position, 0, f"cannot read on at byte {raw.position}: {error.strerror or error}"))
+            report(Problem(name, raw.position, 0, f"cannot read on at byte {raw.position}: {error.strerror or error}"))
         if on_progress:
             on_progress(raw.position - told)
 

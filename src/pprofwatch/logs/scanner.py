@@ -58,9 +58,9 @@ class Scanner:
         self._found_any = False
         self._seen: tuple[int, bytes, Header | None] = (-1, b"", None)
 
-    def entries(self) -> Iterator[ScannedEntry]:
-        """Each entry that is whole and wanted."""
-        offset = 0
+    def entries(self, start: int = 0) -> Iterator[ScannedEntry]:
+        """Each entry that is whole and wanted, from the offset ``start`` on."""
+        offset = start
         while True:
             self._window.keep = offset
             line, header = self._line_at(offset)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: A segment that ended this long before ``since`` (by its file's time), or began this long after ``until`` (by its
 #: name), is left out. More than nothing, since clocks are set back now and then; in seconds.
-_CLOCK_SLACK = 2 * 3600.0
+CLOCK_SLACK = 2 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class Selection:
 
     def takes_file(self, file: StoredFile) -> bool:
         """Whether one of our segments can hold any."""
-        if self.since is not None and file.modified + _CLOCK_SLACK < self.since:
+        if self.since is not None and file.modified + CLOCK_SLACK < self.since:
             return False
-        return self.until is None or file.stamp - _CLOCK_SLACK <= self.until
+        return self.until is None or file.stamp - CLOCK_SLACK <= self.until
 
     def takes_entry(self, time: float, profile: str) -> bool:
         """Whether an entry is wanted. One that does not know its profile (a shell loop's failed poll) may be of any."""
@@ -80,6 +81,12 @@ def input_size(paths: Sequence[str | Path], selection: Selection) -> int | None:
         elif Path(path).is_file():
             total += Path(path).stat().st_size
     return total
+
+
+def last_change(folder: str, selection: Selection) -> float | None:
+    """When a folder's logs were last written to, in Unix seconds; None where there are none."""
+    logs = [_logs_in(place, selection, _ignore) for place in _places(folder, _ignore)]
+    return max((file.modified for log in logs for files in log.values() for file in files), default=None)
 
 
 def _open_log(place: Path, log: str, selection: Selection, report: Report) -> Iterator[tuple[str, RawFile]]:
@@ -122,7 +129,17 @@ def _logs_in(place: Path, selection: Selection, report: Report) -> dict[str, lis
     for file in files:
         if file.kind != "binary" and selection.takes_log(file.log):
             logs[file.log][file.kind == "live", file.stamp, file.number] = file
-    return {log: [segments[key] for key in sorted(segments)] for log, segments in sorted(logs.items())}
+    return {log: _until_the_next([segments[key] for key in sorted(segments)]) for log, segments in sorted(logs.items())}
+
+
+def _until_the_next(files: list[StoredFile]) -> list[StoredFile]:
+    """Segments in the order of time, each ending where the next begins: a copy's file time says nothing."""
+    return [
+        replace(file, modified=min(file.modified, after.stamp))
+        if after is not None and after.kind == "closed"
+        else file
+        for file, after in itertools.zip_longest(files, files[1:])
+    ]
 
 
 def _open_closed(path: Path, report: Report) -> RawFile | None:

@@ -45,6 +45,7 @@ class RawFile:
         # Where standard input is a file, who else has it open may have left it anywhere: it is read as a pipe is.
         self.seekable = owned and stat.S_ISREG(status.st_mode)
         self.inode = status.st_ino
+        self.size = status.st_size
         self.position = 0
         self._descriptor = descriptor
         self._owned = owned
@@ -60,6 +61,10 @@ class RawFile:
             data = os.read(self._descriptor, count)
         self.position += len(data)
         return data
+
+    def current_size(self) -> int:
+        """How many bytes the file has now."""
+        return os.fstat(self._descriptor).st_size
 
     def seek(self, offset: int) -> None:
         """Go on reading at ``offset``, if the file is seekable."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: How many frames tell a stack. Before Go 1.23 profiles end after 32 program counters, of which up to 8 may be the
 #: runtime's; dumps show at least the 50 frames nearest to the leaf.
 _TELLING_FRAMES = 24
+_OPEN, _CLOSE = b"[]"
 
 
 def is_runtime(frame: Frame) -> bool:
@@ -27,6 +28,23 @@ def is_runtime(frame: Frame) -> bool:
 def without_runtime_leaf(frames: Sequence[Frame]) -> Sequence[Frame]:
     """The frames from the first that is not the runtime's, as debug=1 shows them; all where there are no others."""
     return list(itertools.dropwhile(is_runtime, frames)) or frames
+
+
+def without_type_arguments(name: bytes) -> bytes:
+    """``main.consume[go.shape.int]`` as ``main.consume[...]``, which is how Go's text, unlike its protobuf, has it."""
+    parts = []
+    depth = begin = 0
+    for index, byte in enumerate(name):
+        if byte == _OPEN:
+            if depth == 0:
+                parts.append(name[begin:index])
+            depth += 1
+        elif byte == _CLOSE:
+            depth -= 1
+            begin = index + 1
+            if depth < 0:
+                return name
+    return name if depth else b"[...]".join([*parts, name[begin:]])
 
 
 def matching_key(stack: Stack) -> tuple[Frame, ...]:

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from pprofwatch.errors import ProfileError
 from pprofwatch.model import Frame, Profile, Record, Stack
 from pprofwatch.profiles import grammar
-from pprofwatch.profiles.frames import without_runtime_leaf
+from pprofwatch.profiles.frames import without_runtime_leaf, without_type_arguments
 from pprofwatch.profiles.labels import format_labels
 from pprofwatch.profiles.profile_pb2 import Profile as ProtoProfile
 from pprofwatch.profiles.wire import check_items
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for "gzip, with a window of any size"
-_OPEN, _CLOSE = b"[]"
 #: All samples may refer to one long string.
 _MAX_LABEL_BYTES = 16 << 20
 _MAX_INT64 = 2**63 - 1
@@ -38,6 +37,7 @@ _VALUE_TYPES = {
     "heap": (b"inuse_objects", b"inuse_space", b"alloc_objects", b"alloc_space"),
     "block": (b"contentions", b"delay"),
     "mutex": (b"contentions", b"delay"),
+    "profile": (b"samples", b"cpu"),
 }
 
 
@@ -96,9 +96,31 @@ def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) ->
         ProfileError: it is another kind of profile, or refers to something that it doesn't have.
     """
     kind = "heap" if kind == "allocs" else kind
-    tables = _Tables(proto)
+    records = read_records(proto, kind, with_runtime=with_runtime or kind in ("block", "mutex"))
+    # Go's order: the highest count or delay first, but the largest part of the heap last.
+    records.sort(key=lambda record: record.values[kind not in grammar.COUNT_KINDS], reverse=kind != "heap")
+    if kind in grammar.COUNT_KINDS or kind == "heap":
+        return Profile(kind, sum(record.values[0] for record in records), tuple(records), period=int(kind == "heap"))
+    return Profile(kind, 0, tuple(records), period=int(kind == "mutex"), cycles_per_second=10**9)
+
+
+def read_records(
+    proto: ProtoProfile, kind: str, *, with_runtime: bool, with_type_arguments: bool = False
+) -> list[Record]:
+    """A profile's samples, in its own order and its own units; CPU profiles too.
+
+    Args:
+        proto: what :func:`decode_proto` returned.
+        kind: one of :data:`pprofwatch.model.TEXT_PROFILES`, or ``profile``: CPU, with samples and nanoseconds.
+        with_runtime: whether to keep the runtime's frames at the leaf.
+        with_type_arguments: whether to keep ``main.consume[go.shape.int]``, which is ``main.consume[...]`` in text.
+
+    Raises:
+        ProfileError: it is another kind of profile, or refers to something that it doesn't have.
+    """
+    kind = "heap" if kind == "allocs" else kind
+    tables = _Tables(proto, with_type_arguments=with_type_arguments)
     columns = _find_columns(kind, [tables.raw(sample_type.type) for sample_type in proto.sample_type])
-    hide_runtime = not with_runtime and kind not in ("block", "mutex")
     frames_left = grammar.MAX_LINES
     records = []
     for sample in proto.sample:
@@ -108,7 +130,7 @@ def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) ->
         frames_left -= len(frames)
         records.append(
             Record(
-                Stack(_visible(frames, hide_runtime)),
+                Stack(_visible(frames, hide_runtime=not with_runtime)),
                 tuple(sample.value[column] for column in columns),
                 format_labels(tables.labels(sample)),
             )
@@ -116,13 +138,23 @@ def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) ->
     totals = [sum(record.values[column] for record in records) for column in range(len(columns))]
     if any(abs(total) > _MAX_INT64 for total in totals):
         raise ProfileError(f"the {kind} profile's values sum up to more than an int64 holds")
-    # Go's order: the highest count or delay first, but the largest part of the heap last.
-    records.sort(key=lambda record: record.values[kind not in grammar.COUNT_KINDS], reverse=kind != "heap")
-    if kind in grammar.COUNT_KINDS:
-        return Profile(kind, totals[0], tuple(records))
-    if kind == "heap":
-        return Profile(kind, totals[0], tuple(records), period=1)
-    return Profile(kind, 0, tuple(records), period=int(kind == "mutex"), cycles_per_second=10**9)
+    return records
+
+
+def guess_kind(proto: ProtoProfile) -> str:
+    """The profile that has such values; ``block`` and ``mutex`` have the same, and are called ``block``.
+
+    Raises:
+        ProfileError: none that Go's net/http/pprof serves has.
+    """
+    strings = proto.string_table
+    has = [strings[each.type] for each in proto.sample_type if 0 <= each.type < len(strings)]
+    default = proto.default_sample_type
+    for kind, types in _VALUE_TYPES.items():
+        if set(types) <= set(has):
+            is_allocs = kind == "heap" and 0 <= default < len(strings) and strings[default] == b"alloc_space"
+            return "allocs" if is_allocs else kind
+    raise ProfileError(f"expected a profile of Go's net/http/pprof, not one with {grammar.quoted(b', '.join(has))}")
 
 
 def _find_columns(kind: str, sample_types: list[bytes]) -> list[int]:
@@ -137,7 +169,7 @@ def _find_columns(kind: str, sample_types: list[bytes]) -> list[int]:
     return columns
 
 
-def _visible(frames: list[Frame], hide_runtime: bool) -> tuple[Frame, ...]:
+def _visible(frames: list[Frame], *, hide_runtime: bool) -> tuple[Frame, ...]:
     """The frames that Go's ``printStackRecord`` prints.
 
     ``runtime.goexit``, the outermost, never; the runtime's own at the leaf only where there is nothing else.
@@ -148,27 +180,11 @@ def _visible(frames: list[Frame], hide_runtime: bool) -> tuple[Frame, ...]:
     return tuple(frames) or (grammar.UNKNOWN_FRAME,)
 
 
-def _without_type_arguments(name: bytes) -> bytes:
-    """``main.consume[go.shape.int]`` as ``main.consume[...]``, which is how Go's text, unlike its protobuf, has it."""
-    parts = []
-    depth = begin = 0
-    for index, byte in enumerate(name):
-        if byte == _OPEN:
-            if depth == 0:
-                parts.append(name[begin:index])
-            depth += 1
-        elif byte == _CLOSE:
-            depth -= 1
-            begin = index + 1
-            if depth < 0:
-                return name
-    return name if depth else b"[...]".join([*parts, name[begin:]])
-
-
 class _Tables:
     """A profile's strings, functions and locations, looked up with care: any number may stand anywhere."""
 
-    def __init__(self, proto: ProtoProfile) -> None:
+    def __init__(self, proto: ProtoProfile, *, with_type_arguments: bool) -> None:
+        self._with_type_arguments = with_type_arguments
         self._strings = proto.string_table
         self._functions = {function.id: function for function in proto.function}
         self._locations = {location.id: location for location in proto.location}
@@ -224,7 +240,10 @@ class _Tables:
     def _name(self, index: int) -> str:
         name = self._names.get(index)
         if name is None:
-            name = self._names[index] = grammar.clean_name(_without_type_arguments(self.raw(index)))
+            raw = self.raw(index)
+            if not self._with_type_arguments:
+                raw = without_type_arguments(raw)
+            name = self._names[index] = grammar.clean_name(raw)
         return name
 
     def _file(self, index: int) -> str:

@@ -6,8 +6,9 @@ megabytes of log a second; :func:`render_text` writes what both read, for deltas
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pprofwatch.errors import ProfileError
 from pprofwatch.model import Frame, Profile, Record, Stack
@@ -15,9 +16,11 @@ from pprofwatch.profiles import grammar
 from pprofwatch.profiles.heap import scale_heap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _LABELS = b"# labels: "
+#: Of a longer profile the end is not kept, to be compared with that of the next; in bytes.
+_MOST_KEPT = 1 << 20
 
 
 def parse_text(body: bytes) -> Profile:
@@ -31,7 +34,7 @@ def parse_text(body: bytes) -> Profile:
     header = grammar.read_header(body)
     records = [
         Record(stack, values, grammar.clean_text(labels))
-        for values, labels, stack in _read_records(body, header, _Stacks(len(body)))
+        for _, values, labels, stack in _read_records(grammar.trim(body, header), header, _Stacks(len(body)))
     ]
     header.check(sum(record.values[0] for record in records))
     return Profile(header.kind, header.total or 0, tuple(records), header.period, header.cycles_per_second)
@@ -66,6 +69,7 @@ class CountsParser:
 
     def __init__(self, max_bytes: int = 16 << 20) -> None:
         self._stacks = _Stacks(max_bytes)
+        self._last: dict[str, _LastBody] = {}
 
     def parse(self, body: bytes) -> Counts:
         """Parses a body as :func:`parse_text` does, and as strictly.
@@ -78,7 +82,7 @@ class CountsParser:
         by_stack: dict[Stack, int] = {}
         bytes_by_stack: dict[Stack, int] = {}
         total = 0
-        for values, _, stack in _read_records(body, header, self._stacks):
+        for values, stack in self._read(body, header):
             count = values[0]
             total += count
             if is_heap:
@@ -89,6 +93,55 @@ class CountsParser:
                 by_stack[stack] = by_stack.get(stack, 0) + count
         header.check(total)
         return Counts(header.kind, header.total or 0, by_stack, bytes_by_stack)
+
+    def parse_all(self, body: bytes) -> Profile:
+        """Parses a body as :func:`parse_text` does, to all values of each record, but without labels.
+
+        Raises:
+            ProfileError: the body is something else, cut short or damaged.
+        """
+        header = grammar.read_header(body)
+        records = tuple(Record(stack, values) for values, stack in self._read(body, header))
+        header.check(sum(record.values[0] for record in records))
+        return Profile(header.kind, header.total or 0, records, header.period, header.cycles_per_second)
+
+    def _read(self, body: bytes, header: grammar.Header) -> list[tuple[tuple[int, ...], Stack]]:
+        """Each record's values and stack. Those at the end that the last profile had, too, are not read again."""
+        body = grammar.trim(body, header)
+        last = self._last.get(header.kind, _LastBody())
+        known = last.find_same(body, header.size)
+        lengths, records = [], []
+        size = len(body)
+        rest = last.lengths[known] if known < len(last.lengths) else 0
+        for offset, values, _, stack in _read_records(body, header, self._stacks, size - rest):
+            lengths.append(size - offset)
+            records.append((values, stack))
+        lengths += last.lengths[known:]
+        records += last.records[known:]
+        if size <= _MOST_KEPT:
+            self._last[header.kind] = _LastBody(body, lengths, records)
+        return records
+
+
+class _LastBody(NamedTuple):
+    """A profile that was read, to see what the next has in common with it: mostly, the many stacks of few goroutines.
+
+    ``lengths`` are those of the text from each record on to the end.
+    """
+
+    body: bytes = b""
+    lengths: Sequence[int] = ()
+    records: Sequence[tuple[tuple[int, ...], Stack]] = ()
+
+    def find_same(self, body: bytes, start: int) -> int:
+        """The first of the records that another body, whose records begin at ``start``, ends with, too."""
+        text = memoryview(self.body)
+        same = bisect_left(self.lengths, True, key=lambda length: body.endswith(text[len(text) - length :]))
+        if same < len(self.lengths):
+            at = len(body) - self.lengths[same]
+            if at != start and (at < start or body[at - 2 : at] != b"\n\n"):  # it is no record's beginning here
+                return len(self.lengths)
+        return same
 
 
 class _Stacks:
@@ -140,13 +193,14 @@ class _Stacks:
 
 
 def _read_records(
-    body: bytes, header: grammar.Header, stacks: _Stacks
-) -> Iterator[tuple[tuple[int, ...], bytes, Stack]]:
-    """Each record's values, labels and stack."""
-    body = grammar.trim(body, header)
+    body: bytes, header: grammar.Header, stacks: _Stacks, end: int | None = None
+) -> Iterator[tuple[int, tuple[int, ...], bytes, Stack]]:
+    """Each record's offset, values, labels and stack, of a body that was trimmed; up to ``end``, if it is given."""
     is_count = header.kind in grammar.COUNT_KINDS
     recall = stacks.by_addresses.get
-    offset, end = header.size, len(body)
+    offset = header.size
+    if end is None:
+        end = len(body)
     while offset < end:
         frames = body.index(b"\n", offset) + 1
         numbers, at, addresses = body[offset : frames - 1].partition(b" @")
@@ -167,7 +221,7 @@ def _read_records(
             line = body.count(b"\n", 0, offset if error.frame is None else frames) + (error.frame or 0) + 1
             raise ProfileError(f"line {line}: {error}") from None
         text, stack = known
-        yield values, labels, stack
+        yield offset, values, labels, stack
         offset = frames + len(text)
 
 
