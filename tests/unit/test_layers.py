@@ -93,7 +93,7 @@ def test_what_draws_is_imported_only_when_something_is_drawn(module: str) -> Non
 
 
 def test_the_command_line_starts_without_what_only_some_verbs_need() -> None:
-    heavy = ["httpx", "h11", "anyio", "rich", "plotille", "google.protobuf", "msgspec", "ssl", "asyncio"]
+    heavy = ["httpx", "h11", "anyio", "rich", "plotille", "jinja2", "google.protobuf", "msgspec", "ssl", "asyncio"]
     script = f"import sys, pprofwatch.cli; print([name for name in {heavy} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

@@ -99,6 +99,10 @@ class LogInput:
                 )
             )
 
+    def takes(self, time: float) -> bool:
+        """Whether a time (Unix seconds) is between ``--since`` and ``--until``."""
+        return (self._since is None or self._since <= time) and (self._until is None or time <= self._until)
+
     def _watched(self, entries: Iterator[Entry]) -> Iterator[Entry]:
         """The entries, and after them what there is to say about those that could not be read."""
         found = False
