@@ -54,7 +54,7 @@ def make_event(
 
 def describe(event: Event, folder: Path = Path("/var/log/pprofwatch/localhost_6060")) -> Notice:
     settings = LeakConfig()
-    fields = event_as_json(event, folder=folder, next_command=next_command(folder, settings))
+    fields = event_as_json(event, folder=folder, next_command=next_command(event, folder, settings))
     return Notice(event, fields, alert(event, folder, settings))
 
 

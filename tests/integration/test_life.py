@@ -115,14 +115,16 @@ class Daemon:
 
     async def live(self, polls: Sequence[Entry], begin: int) -> int:
         """Go on from a poll. Returns the first that was not logged."""
+        reached = begin
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._delivery.run)
             try:
-                return await self._poll_all(polls, begin)
+                reached = await self._poll_all(polls, begin)
             finally:
                 for writer in self._writers.values():
                     writer.close()
                 tasks.cancel_scope.cancel()
+        return reached
 
     async def _poll_all(self, polls: Sequence[Entry], begin: int) -> int:
         i = begin

@@ -82,14 +82,20 @@ def test_leaking_function_and_line_are_named_within_40_seconds_and_no_other(
     send = next(number for number, line in enumerate(source, 1) if "out <- event{}" in line)
     told = daemon.said
     assert f"LEAK {server.address}: goroutines grow without bound in main.(*Dispatcher).forward\n" in told
-    assert f"  where    example.com/goserver/leaks.go:{send}\n" in told
-    assert re.search(r"  growth   \d+ → \d+ since \d\d:\d\d:\d\d UTC \(\+\d a second\), total \d+ → \d+\n", told)
+    assert f"  where    example.com/goserver/leaks.go:{send}, blocked in chan send\n" in told
+    growth = (
+        r"  growth   \d+ → \d+ since \d\d:\d\d:\d\d UTC \(\+[\d.]+ a second ± [\d.]+\), total \d+ → \d+; 1,000 by .*\n"
+    )
+    assert re.search(growth, told)
     assert told.count("LEAK") == 1
 
-    # What the alert says to run next finds the same.
+    # What the alert says to run next shows it, and `check` finds the same in the log.
     command = re.search(r"  next     pprofwatch (.*)\n", told)
     assert command is not None
-    check = subprocess.run([*PROGRAM, *command[1].split()], capture_output=True, text=True, check=False)
+    diff = subprocess.run([*PROGRAM, *command[1].split()], capture_output=True, text=True, check=True)
+    assert "main.(*Dispatcher).forward" in diff.stdout
+    options = ["--leak-window", "20s", str(tmp_path)]
+    check = subprocess.run([*PROGRAM, "check", *options], capture_output=True, text=True, check=False)
     assert check.returncode == 1
     assert "main.(*Dispatcher).forward" in check.stdout
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import http.client
 import json
 import re
 import subprocess
@@ -26,18 +25,8 @@ HEAP = ["inuse_space", "inuse_objects", "alloc_space", "alloc_objects"]
 UNITS = {"space": "bytes", "delay": "nanoseconds", "cpu": "nanoseconds"}
 
 
-class Client:
-    """One kept-alive connection, so that the server's goroutines do not change from request to request."""
-
-    def __init__(self, address: str) -> None:
-        self._connection = http.client.HTTPConnection(address, timeout=30)
-
-    def get(self, path: str) -> bytes:
-        self._connection.request("GET", path)
-        response = self._connection.getresponse()
-        body = response.read()
-        assert response.status == 200, body
-        return body
+class Client(goserver.Connection):
+    """Asks for profiles."""
 
     def take_both(self, name: str) -> tuple[bytes, bytes]:
         """A profile's text, and its protobuf of the same moment."""
@@ -48,9 +37,6 @@ class Client:
             if records(before) == records(text):
                 return text, proto
         raise AssertionError("the server never stood still")
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 class Recorded(NamedTuple):

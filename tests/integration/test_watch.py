@@ -256,9 +256,9 @@ def test_of_what_was_proven_unasked_the_target_is_asked_once_why_it_waits(folder
     listed = Profile("goroutineleak", 12, (Record(LEAKING, (12,)),))
     watch.observe(goroutines)
     watch.observe(Entry(START + 5, TARGET, "goroutineleak", render_text(listed)))
-    assert watch.wants_evidence
+    wanted = [watch.wants_evidence]
     watch.begin_evidence()
-    assert not watch.wants_evidence
+    wanted.append(watch.wants_evidence)
     watch.take_reasons(START + 6, {LEAKING: "chan send"})
-    assert not watch.wants_evidence
-    assert not watch.wants_second_dump
+    wanted += [watch.wants_evidence, watch.wants_second_dump]
+    assert wanted == [True, False, False, False]

@@ -77,7 +77,7 @@ def test_an_alert_tells_what_is_wrong_where_how_fast_and_what_to_run_next() -> N
         "  growth   3 → 1,204 since 13:07 UTC (+27 a minute ± 2), total 76 → 1,290; 10,000 by 19:14 UTC\n"
         "  proof    1,198 of them can never run again (goroutineleak); the oldest has waited 44 minutes\n"
         f"  kept     /var/log/pprofwatch/localhost_6060/{KEPT}/\n"
-        "  next     pprofwatch check /var/log/pprofwatch/localhost_6060"
+        "  next     pprofwatch diff --since 2026-11-22T13:07Z /var/log/pprofwatch/localhost_6060"
     )
 
 
@@ -172,7 +172,6 @@ def test_a_proof_is_what_the_target_has_said_and_no_more(known: dict[str, Any], 
 def test_the_limit_that_was_set_is_what_is_forecast() -> None:
     settings = LeakConfig(max_goroutines=2000)
     assert rows(event(), settings)["growth"].endswith("; 2,000 by 14:18 UTC")
-    assert rows(event(), settings)["next"].startswith("pprofwatch check --max-goroutines 2000 /var/log/")
 
 
 def test_what_does_not_grow_has_neither_rate_nor_forecast() -> None:
@@ -221,8 +220,17 @@ def test_stacks_of_the_same_bug_are_named(functions: list[str], text: str) -> No
     assert rows(event(leak=replace(LEAK, also=also)))["also"] == text
 
 
-def test_the_next_command_can_be_pasted_and_finds_the_same() -> None:
-    lines = alert(event(), Path("/var/log/my app/x"), LeakConfig(window=20.0, min_count=5)).splitlines()
+def test_the_next_command_can_be_pasted_and_shows_what_has_changed() -> None:
+    folder = Path("/var/log/my app/x")
+    lines = alert(event(), folder, USUAL).splitlines()
+    assert lines[-1] == "  next     pprofwatch diff --since 2026-11-22T13:07Z '/var/log/my app/x'"
+    lines = alert(event(profile="heap"), folder, USUAL).splitlines()
+    assert lines[-1] == "  next     pprofwatch diff --profile heap --since 2026-11-22T13:07Z '/var/log/my app/x'"
+
+
+def test_of_what_is_stuck_the_next_command_finds_the_same() -> None:
+    stuck = event(leak=replace(LEAK, severity=Severity.STUCK))
+    lines = alert(stuck, Path("/var/log/my app/x"), LeakConfig(window=20.0, min_count=5)).splitlines()
     assert lines[-1] == "  next     pprofwatch check --leak-window 20s --leak-min-count 5 '/var/log/my app/x'"
 
 

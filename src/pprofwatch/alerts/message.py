@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from typing import TYPE_CHECKING
 
@@ -94,14 +95,19 @@ def alert(event: Event, folder: Path, settings: LeakConfig) -> str:
         proof(leak),
         ("also", others(leak)),
         ("kept", f"{folder / event.kept}/" if event.kept else ""),
-        ("next", next_command(folder, settings)),
+        ("next", next_command(event, folder, settings)),
     ]
     return "\n".join([headline(event), *(row(label, text) for label, text in rows if text)])
 
 
-def next_command(folder: Path, settings: LeakConfig) -> str:
-    """What a person may run next, on the target's folder, to find what was found with these settings."""
-    return f"pprofwatch check {_options(settings)}{shlex.quote(str(folder))}"
+def next_command(event: Event, folder: Path, settings: LeakConfig) -> str:
+    """What a person may run next, on the target's folder: to see what has changed since, or all that is stuck."""
+    place = shlex.quote(str(folder))
+    if event.leak.severity is Severity.STUCK:
+        return f"pprofwatch check {_options(settings)}{place}"
+    profile = "" if event.profile == GOROUTINE else f"--profile {event.profile} "
+    begin = dt.datetime.fromtimestamp(event.leak.since // 60 * 60, dt.UTC)
+    return f"pprofwatch diff {profile}--since {begin:%Y-%m-%dT%H:%MZ} {place}"
 
 
 def row(label: str, text: str) -> str:

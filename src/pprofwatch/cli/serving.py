@@ -55,7 +55,7 @@ def serve(
         fields = event_as_json(
             event,
             folder=folder,
-            next_command=next_command(folder, leaks),
+            next_command=next_command(event, folder, leaks),
             max_goroutines=leaks.max_goroutines,
         )
         return Notice(event, fields, alert(event, folder, leaks))
