@@ -315,7 +315,7 @@ class Detector:
         for group in self._history.groups.values():
             if group.series is None or (of_all := self._run(group.series)) is None:
                 continue
-            growth = self._judge(group.series, of_all, traffic, [all_series[stack] for stack in group.stacks])
+            growth = self._judge(group.series, of_all, traffic, group.parts)
             if growth is not None:
                 stacks = self._grown(group, growth)
                 first = alone.get(stacks[0])

@@ -19,11 +19,11 @@ MAX_STACKS = 20_000
 
 @dataclass(slots=True)
 class Group:
-    """Stacks of one origin, counted together once there are two."""
+    """Stacks of one origin, and their series in the same order; counted together once there are two."""
 
     stacks: list[Stack]
+    parts: list[Series]
     series: Series | None = None
-    sum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,6 @@ class History:
         self.groups: dict[str, Group] = {}
         self.total = Series(0, from_zero=False)
         self.block: int | None = None
-        self._group_of: dict[Stack, Group] = {}
         self._time = 0.0
         self._lag = 0.0
 
@@ -95,7 +94,7 @@ class History:
             return group.series
         if stack not in self.series:
             self.series[stack] = Series(0, from_zero=True)
-            self._join(stack, 0)
+            self._join(stack)
         return self.series[stack]
 
     def _block_at(self, time: float) -> int:
@@ -112,7 +111,6 @@ class History:
     def _forget(self) -> None:
         """Nothing was seen for half a window: what grew meanwhile can't be told, so series begin anew."""
         self.series.clear()
-        self._group_of.clear()
         self.groups.clear()
         self.total = Series(0, from_zero=False)
 
@@ -123,19 +121,21 @@ class History:
             self.total = Series(total, from_zero=False)
         if passed > 1:
             self._bridge(counts, total, passed)
+        met = 0
         for stack, series in known.items():
             count = counts.get(stack, 0)
-            series.add(count)
-            self._group_of[stack].sum += count
+            met += count > 0
+            if count != series.last:
+                series.add(count)
         began = bool(known) and bool(self.total.blocks)
-        for stack, count in counts.items():
-            if stack not in known and len(known) < MAX_STACKS:
-                known[stack] = Series(count, from_zero=began, born=self._time if began else 0.0)
-                self._join(stack, count)
+        if met < len(counts):
+            for stack, count in counts.items():
+                if stack not in known and len(known) < MAX_STACKS:
+                    known[stack] = Series(count, from_zero=began, born=self._time if began else 0.0)
+                    self._join(stack)
         for group in self.groups.values():
             if group.series is not None:
-                group.series.add(group.sum)
-            group.sum = 0
+                group.series.add(sum(part.last for part in group.parts))
         self.total.add(total)
 
     def _bridge(self, counts: Mapping[Stack, int], total: int, passed: int) -> None:
@@ -147,13 +147,12 @@ class History:
                 group.series.bridge(passed, sum(counts.get(stack, 0) for stack in group.stacks))
         self.total.bridge(passed, total)
 
-    def _join(self, stack: Stack, count: int) -> None:
-        group = self.groups.setdefault(origin(stack), Group([]))
-        if len(group.stacks) == 1 and group.series is None:
-            group.series = self.series[group.stacks[0]].copy()
+    def _join(self, stack: Stack) -> None:
+        group = self.groups.setdefault(origin(stack), Group([], []))
+        if len(group.parts) == 1 and group.series is None:
+            group.series = group.parts[0].copy()
         group.stacks.append(stack)
-        group.sum += count
-        self._group_of[stack] = group
+        group.parts.append(self.series[stack])
 
     def _close_block(self) -> None:
         for series in self._all_series():
@@ -165,10 +164,12 @@ class History:
 
     def _drop(self, stack: Stack) -> None:
         del self.series[stack]
-        group = self._group_of.pop(stack)
-        group.stacks.remove(stack)
-        if not group.stacks:
-            del self.groups[origin(stack)]
+        place = origin(stack)
+        group = self.groups[place]
+        index = group.stacks.index(stack)
+        del group.stacks[index], group.parts[index]
+        if not group.parts:
+            del self.groups[place]
 
     def _all_series(self) -> Iterator[Series]:
         yield from self.series.values()

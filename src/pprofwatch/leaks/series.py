@@ -75,7 +75,9 @@ class Series:
     def close_block(self) -> None:
         """End the current block; the next one begins at the latest count."""
         blocks = self.blocks
-        blocks.extend([min(max(value, 0), _MOST) for value in (self._floor, self._peak, self._fall)])
+        numbers = (self._floor, self._peak, self._fall)
+        is_usual = min(numbers) >= 0 and max(numbers) <= _MOST
+        blocks.extend(numbers if is_usual else [min(max(number, 0), _MOST) for number in numbers])
         self.quiet = 0 if self._peak else self.quiet + 1
         self._floor = self._peak = self.last
         self._fall = 0

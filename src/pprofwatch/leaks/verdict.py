@@ -136,7 +136,7 @@ def judge(
     """
     if latest.growth >= min_count and _is_runaway(latest, series, total, block_seconds):
         return Growth(latest, runaway=True)
-    for run in (latest, *_long_run(series)):
+    for run in (latest, *_long_run(series, latest)):
         lasts = run.growth >= min_count and run.length >= STEADY_BLOCKS + FEW_BIRTHS / run.growth
         if not lasts or not _goes_on(run) or _was_here_before(run, series):
             continue
@@ -149,10 +149,12 @@ def judge(
     return None
 
 
-def _long_run(series: Series) -> Sequence[Run]:
-    """The run that bears longer pauses, where there is one."""
-    run = find_run(series.floors, LONG_PAUSE) if len(series.blocks) >= STRIDE * LONG_BLOCKS else None
-    return () if run is None or len(run.steps) < LONG_BLOCKS else (run,)
+def _long_run(series: Series, latest: Run) -> Sequence[Run]:
+    """The run that bears longer pauses, where there is one that is not just the ``latest``."""
+    if latest.start == 0 or len(series.blocks) < STRIDE * LONG_BLOCKS:
+        return ()
+    run = find_run(series.floors, LONG_PAUSE)
+    return () if run is None or len(run.steps) < LONG_BLOCKS or run.start == latest.start else (run,)
 
 
 def _was_here_before(run: Run, series: Series) -> bool:
