@@ -20,6 +20,8 @@ TARGET = "localhost:6060"
 MIDNIGHT = 1795305600.0
 DAY, HOUR, MINUTE, INTERVAL = 86400, 3600, 60, 10
 RESTARTS = 20
+#: The server's time is as much shorter as ours: a request takes ten polls or so, and traffic swings within the hour.
+TRAFFIC_LIFE = "20ms"
 #: How often each profile is polled, in seconds.
 EVERY = {"goroutine": INTERVAL, "threadcreate": MINUTE, "heap": MINUTE, "goroutineleak": HOUR}
 
@@ -32,8 +34,9 @@ def test_a_healthy_server_that_is_restarted_20_times_raises_no_alert_in_a_day(
         TARGET, tmp_path, LeakConfig(), SharedParser(), now=lambda: MIDNIGHT, tell=lambda event, _: told.append(event)
     )
     watch.replay()
-    server = go_server("-traffic", "30")
-    options = ["-listen", server.address, "-traffic", "30"]
+    traffic = ["-traffic", "30", "-traffic-life", TRAFFIC_LIFE]
+    server = go_server(*traffic)
+    options = ["-listen", server.address, *traffic]
     connection = goserver.Connection(server.address)
     answered = 0
     life = DAY // (RESTARTS + 1) // INTERVAL * INTERVAL

@@ -42,13 +42,13 @@ func remember(block []byte) {
 	next++
 }
 
-// generateTraffic keeps about mean requests going, in a wave of 20 s that swings by half.
-func generateTraffic(mean int) {
-	const tick, life = 20 * time.Millisecond, 500 * time.Millisecond
+// generateTraffic keeps about mean requests going that take about life each, in waves of 40 lives that swing by half.
+func generateTraffic(mean int, life time.Duration) {
+	tick := life / 25
 	begin := time.Now()
 	due := 0.0
 	for range time.Tick(tick) {
-		wave := 1 + 0.5*math.Sin(2*math.Pi*time.Since(begin).Seconds()/20)
+		wave := 1 + 0.5*math.Sin(2*math.Pi*time.Since(begin).Seconds()/(40*life.Seconds()))
 		due += float64(mean) * wave * tick.Seconds() / life.Seconds()
 		for ; due >= 1; due-- {
 			go serveRequest(time.Duration((0.2 + 1.6*rand.Float64()) * float64(life)))

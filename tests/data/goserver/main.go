@@ -32,6 +32,7 @@ func main() {
 	leak := flag.Duration("leak", 0, "leak a goroutine this often, from the start")
 	kind := flag.String("leak-kind", "chan", "how to leak: chan, sleep, io, reachable")
 	traffic := flag.Int("traffic", 0, "keep about this many short-lived goroutines going, in waves of half as many more or fewer")
+	life := flag.Duration("traffic-life", 500*time.Millisecond, "how long these live; a wave takes 40 times as long")
 	idle := flag.Bool("idle", true, "park the goroutines of a modest server")
 	flag.Parse()
 
@@ -54,7 +55,7 @@ func main() {
 		}
 	}
 	if *traffic > 0 {
-		go generateTraffic(*traffic)
+		go generateTraffic(*traffic, *life)
 	}
 	leaks.register(http.DefaultServeMux)
 	http.HandleFunc("/work", handleWork)
