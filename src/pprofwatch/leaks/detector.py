@@ -16,6 +16,7 @@ from pprofwatch.leaks.leak import Finding, Leak
 from pprofwatch.leaks.limit import heads_for
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.severity import Severity
+from pprofwatch.leaks.sieve import may_leak
 from pprofwatch.leaks.suspicion import is_suspect, may_grow
 from pprofwatch.leaks.trend import find_run
 from pprofwatch.leaks.verdict import PAUSE, RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, Traffic, judge
@@ -324,8 +325,9 @@ class Detector:
         return [*alone.values(), *together]
 
     def _run(self, series: Series) -> Run | None:
-        """The growth that a series is in, if there are enough to be a leak."""
-        return None if series.last < self._min_count else find_run(series.floors, PAUSE)
+        """The growth that a series is in, if it may be a leak's."""
+        is_large = series.last >= (self._min_count if self._max_total else RUNAWAY_GROWTH)
+        return find_run(series.floors, PAUSE) if is_large or may_leak(series, self._min_count) else None
 
     def _judge(self, series: Series, run: Run, traffic: Traffic, parts: Iterable[Series] = ()) -> Growth | None:
         is_young = len(series.blocks) < STRIDE * int(STEADY_BLOCKS)

@@ -25,16 +25,17 @@ class Series:
         born: When the stack was first seen, in Unix seconds; 0 where it may have been there before.
         last: The latest count.
         quiet: How many closed blocks in a row were all zero.
+        level: In how many closed blocks in a row the count did not rise.
     """
 
-    __slots__ = ("_fall", "_floor", "_peak", "_rises", "_rises_before", "blocks", "born", "last", "quiet")
+    __slots__ = ("_fall", "_floor", "_peak", "_rises", "_rises_before", "blocks", "born", "last", "level", "quiet")
 
     def __init__(self, count: int, *, from_zero: bool, born: float = 0.0) -> None:
         """Begin at ``count``; ``from_zero`` tells that the stack was looked for before, and was not there."""
         self.born = born
         self.blocks = array("i", (0, 0, 0) if from_zero else ())
         self.last = count
-        self.quiet = 0
+        self.quiet = self.level = 0
         self._floor = 0 if from_zero else count
         self._peak = count
         self._fall = 0
@@ -44,7 +45,8 @@ class Series:
         """A series with the same past, to go its own way."""
         twin = Series(self.last, from_zero=False, born=self.born)
         twin.blocks = self.blocks[:]
-        twin.quiet, twin._floor, twin._peak, twin._fall = self.quiet, self._floor, self._peak, self._fall
+        twin.quiet, twin.level = self.quiet, self.level
+        twin._floor, twin._peak, twin._fall = self._floor, self._peak, self._fall
         return twin
 
     def add(self, count: int) -> None:
@@ -75,10 +77,12 @@ class Series:
     def close_block(self) -> None:
         """End the current block; the next one begins at the latest count."""
         blocks = self.blocks
-        numbers = (self._floor, self._peak, self._fall)
-        is_usual = min(numbers) >= 0 and max(numbers) <= _MOST
-        blocks.extend(numbers if is_usual else [min(max(number, 0), _MOST) for number in numbers])
+        floor, peak, fall = self._floor, self._peak, self._fall
+        if floor < 0 or peak > _MOST or fall > _MOST:
+            floor, peak, fall = (min(max(number, 0), _MOST) for number in (floor, peak, fall))
+        blocks.extend((floor, peak, fall))
         self.quiet = 0 if self._peak else self.quiet + 1
+        self.level = 0 if self._rises else self.level + 1
         self._floor = self._peak = self.last
         self._fall = 0
         self._rises_before, self._rises = self._rises, 0

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 #: One jump is a pool that was filled, or a batch: growth must have come at so many polls, or in so many blocks.
 _LEAST_RISES = 4
 #: Deaths above this share of the growth are traffic's, and so are those of so many blocks before it …
-_DEATHS = 0.25
-_BLOCKS_BEFORE = 10
+DEATHS = 0.25
+BLOCKS_BEFORE = 10
 #: … unless it has lasted for so many blocks, and there is twice the least growth more than there ever was at once.
 _CLEAR_BLOCKS = 8
 #: Growth shows within so many blocks.
@@ -30,7 +30,7 @@ def is_suspect(series: Series, run: Run, min_count: int) -> bool:
         return False
     if max(series.rises, sum(map(bool, run.steps))) < _LEAST_RISES:
         return False
-    if sum(series.falls[max(0, run.start - _BLOCKS_BEFORE) :]) <= _DEATHS * run.growth:
+    if sum(series.falls[max(0, run.start - BLOCKS_BEFORE) :]) <= DEATHS * run.growth:
         return True
     early_peak = max(series.peaks[: run.start + 3], default=0)
     return len(run.steps) >= _CLEAR_BLOCKS and series.floors[-2] >= early_peak + 2 * min_count

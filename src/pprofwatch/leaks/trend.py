@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import sqrt
-from operator import gt, mul, sub
+from operator import eq, gt, mul, sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ class Run:
         """By how much the floor rose in all."""
         return sum(self.steps)
 
-    @cached_property
+    @property
     def mean(self) -> float:
         """The mean rise a block."""
         return self.growth / len(self.steps)
 
-    @cached_property
+    @property
     def length(self) -> float:
         """Blocks that the run lasts; the first counts as far as its own rise fills it."""
         return len(self.steps) - 1 + min(1.0, self.steps[0] / self.mean)
 
-    @cached_property
+    @property
     def events(self) -> int:
         """How many times growth began after a block without: many for a steady leak, one for a single jump."""
         grew = list(map(bool, self.steps))
@@ -53,13 +53,13 @@ class Run:
         # Where every block grows there are no pauses to count; then the blocks themselves are the events.
         return max(starts, sum(grew) // 2)
 
-    @cached_property
+    @property
     def spread(self) -> float:
         """The number of equal steps that would be as unevenly spread: 1 when all growth came at once."""
         squares: int = sum(map(mul, self.steps, self.steps))
         return self.growth**2 / squares
 
-    @cached_property
+    @property
     def straightness(self) -> float:
         """R² of the floor over time: 1 when it rose in a straight line."""
         return linearity(list(accumulate(self.steps, initial=0)))
@@ -71,14 +71,14 @@ class Run:
         cross, width, spread = _sums(self.steps)
         return cross / width, max((spread - cross * cross / width) / (n - 2), self.mean)
 
-    @cached_property
+    @property
     def acceleration(self) -> float:
         """Student's t of the steps' slope over time: well below 0 when growth slows down."""
         n = len(self.steps)
         slope, variance = self._fit
         return slope / sqrt(variance / (n * (n * n - 1) / 12))
 
-    @cached_property
+    @property
     def dispersion(self) -> float:
         """How many goroutines come at a time, about: the variance of the steps over their mean, at least 1."""
         return self._fit[1] / self.mean
@@ -95,19 +95,32 @@ def find_run(floors: Sequence[int], pause: int) -> Run | None:
         The run, or None where the floor has not risen for ``pause`` blocks.
     """
     # From now backwards, the least floor since: it falls where the run, seen forwards, rises.
-    least: list[int] = []
-    floor = floors[-1]
-    for here in reversed(floors):
-        if here < floor:  # noqa: PLR1730  # this is where judging spends its time, and min() takes twice as long
-            floor = here
-        least.append(floor)
-        if len(least) > pause and least[-1 - pause] == floor:
-            break
+    least = list(accumulate(reversed(floors), min))
+    is_pause = list(map(eq, least[pause:], least))
+    floor = least[is_pause.index(True)] if True in is_pause else least[-1]
     begin = least.index(floor)
     if begin == 0:
         return None
     steps = list(map(sub, least[begin - 1 :: -1], least[begin:0:-1]))
     return Run(len(floors) - 1 - begin, least[begin], steps)
+
+
+def may_begin_by(block: int, floors: Sequence[int], last: int, pause: int) -> bool:
+    """Whether the run that ``find_run`` would find may begin at a block or before it. Quick; only a no is certain.
+
+    Args:
+        block: The block's index.
+        floors: The least count of each block but the last, oldest first.
+        last: That of the last one.
+        pause: As for ``find_run``.
+    """
+    least = last
+    for end in range(len(floors), max(block, pause - 1), -pause):
+        least_before = min(least, *floors[end - pause : end])
+        if least_before == least:
+            return False  # the floor did not rise for so long: a run begins after that
+        least = least_before
+    return True
 
 
 def linearity(values: Sequence[int]) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.trend import Run, find_run, linearity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
 # A run is over when nothing was added for half a window …
 PAUSE = BLOCKS_PER_WINDOW // 2
@@ -95,11 +96,15 @@ class Traffic:
     """What the liveliest stacks did up to the block just closed, to see whether a rise is one stack's own."""
 
     def __init__(self, series: Iterable[Series]) -> None:
-        """``series``: those of all stacks."""
-        lively = ((sum(each.falls), each) for each in series)
-        turnovers = heapq.nlargest(LIVELIEST, ((falls, i, each) for i, (falls, each) in enumerate(lively)))
-        self._lively = [each for falls, _, each in turnovers if falls > LEAST_TURNOVER]
+        """``series``: those of all stacks, looked at when they are needed."""
+        self._series = series
         self._ratios: dict[int, list[tuple[float, Series]]] = {}
+
+    @cached_property
+    def _lively(self) -> list[Series]:
+        lively = ((sum(each.falls), each) for each in self._series)
+        turnovers = heapq.nlargest(LIVELIEST, ((falls, i, each) for i, (falls, each) in enumerate(lively)))
+        return [each for falls, _, each in turnovers if falls > LEAST_TURNOVER]
 
     def common_ratio(self, series: Series, n: int) -> float:
         """The median of the ratios of the others' levels at the end and the begin of the last ``n`` blocks."""
@@ -136,7 +141,7 @@ def judge(
     """
     if latest.growth >= min_count and _is_runaway(latest, series, total, block_seconds):
         return Growth(latest, runaway=True)
-    for run in (latest, *_long_run(series, latest)):
+    for run in _runs(series, latest):
         lasts = run.growth >= min_count and run.length >= STEADY_BLOCKS + FEW_BIRTHS / run.growth
         if not lasts or not _goes_on(run) or _was_here_before(run, series):
             continue
@@ -149,12 +154,13 @@ def judge(
     return None
 
 
-def _long_run(series: Series, latest: Run) -> Sequence[Run]:
-    """The run that bears longer pauses, where there is one that is not just the ``latest``."""
-    if latest.start == 0 or len(series.blocks) < STRIDE * LONG_BLOCKS:
-        return ()
-    run = find_run(series.floors, LONG_PAUSE)
-    return () if run is None or len(run.steps) < LONG_BLOCKS or run.start == latest.start else (run,)
+def _runs(series: Series, latest: Run) -> Iterator[Run]:
+    """The latest run, and the one that bears longer pauses, where there is one that is not just the same."""
+    yield latest
+    if latest.start > 0 and len(series.blocks) >= STRIDE * LONG_BLOCKS:
+        run = find_run(series.floors, LONG_PAUSE)
+        if run is not None and len(run.steps) >= LONG_BLOCKS and run.start != latest.start:
+            yield run
 
 
 def _was_here_before(run: Run, series: Series) -> bool:

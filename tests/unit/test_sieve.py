@@ -1,0 +1,56 @@
+"""The sieve leaves out nothing that would have been judged a leak or a suspect."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pprofwatch.leaks.series import Series
+from pprofwatch.leaks.sieve import may_leak
+from pprofwatch.leaks.suspicion import is_suspect
+from pprofwatch.leaks.trend import find_run
+from pprofwatch.leaks.verdict import PAUSE, Traffic, judge
+
+ROUNDS = 800
+
+
+def random_series(random_: random.Random) -> tuple[Series, Series]:
+    """A stack's series and the total's: traffic, bursts and leaks of all measures, with a block just closed."""
+    series = Series(random_.choice([0, 1, 5, 30]), from_zero=random_.random() < 0.5)
+    total = Series(50, from_zero=False)
+    level, swing = series.last, 0.0
+    blocks = random_.randint(2, 130)
+    leaks, leaks_from = random_.choice([0, 0.1, 0.3, 1, 3, 10]), random_.randint(0, blocks)
+    deviation, bursts = random_.choice([0, 0, 1, 3, 10, 30]), random_.random() < 0.3
+    for block in range(blocks):
+        for _ in range(random_.choice([1, 6])):
+            if block >= leaks_from and random_.random() < leaks:
+                level += max(1, int(leaks))
+            if bursts and random_.random() < 0.05:
+                level = max(0, level + random_.randint(-20, 30))
+            swing = 0.8 * swing + random_.gauss(0, deviation)
+            count = max(0, int(level + swing))
+            series.add(count)
+            total.add(count + random_.randint(20, 80))
+        series.close_block()
+        total.close_block()
+    return series, total
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_may_not_leak_is_judged_no_leak_and_no_suspect(seed: int) -> None:
+    random_ = random.Random(seed)
+    leaks = suspects = sieved = 0
+    for _ in range(ROUNDS):
+        series, total = random_series(random_)
+        least = random_.choice([1, 5, 10])
+        run = None if series.last < least else find_run(series.floors, PAUSE)
+        if run is None:
+            continue
+        growth = judge(series, run, total=total, traffic=Traffic([series]), min_count=least, block_seconds=60.0)
+        is_leak, suspected = growth is not None and not growth.runaway, is_suspect(series, run, least)
+        leaks, suspects, sieved = leaks + is_leak, suspects + suspected, sieved + (not may_leak(series, least))
+        assert may_leak(series, least) or not (is_leak or suspected), (least, list(series.blocks), series.last)
+    # The rounds say something: all three happened often.
+    assert min(leaks, suspects, sieved) > ROUNDS // 20
