@@ -78,21 +78,14 @@ class CountsParser:
             ProfileError: the body is something else, cut short or damaged.
         """
         header = grammar.read_header(body)
-        is_heap = header.kind == "heap"
-        by_stack: dict[Stack, int] = {}
-        bytes_by_stack: dict[Stack, int] = {}
-        total = 0
-        for values, stack in self._read(body, header):
-            count = values[0]
-            total += count
-            if is_heap:
-                count, size = scale_heap(count, values[1], header.period)
-                if size:
-                    bytes_by_stack[stack] = bytes_by_stack.get(stack, 0) + size
-            if count:
-                by_stack[stack] = by_stack.get(stack, 0) + count
-        header.check(total)
-        return Counts(header.kind, header.total or 0, by_stack, bytes_by_stack)
+        values, stacks = self._read(body, header)
+        sampled = [numbers[0] for numbers in values]
+        header.check(sum(sampled))
+        if header.kind != "heap":
+            return Counts(header.kind, header.total or 0, _add_up(stacks, sampled))
+        scaled = [scale_heap(numbers[0], numbers[1], header.period) for numbers in values]
+        objects, sizes = ([pair[column] for pair in scaled] for column in range(2))
+        return Counts(header.kind, header.total or 0, _add_up(stacks, objects), _add_up(stacks, sizes))
 
     def parse_all(self, body: bytes) -> Profile:
         """Parses a body as :func:`parse_text` does, to all values of each record, but without labels.
@@ -101,26 +94,29 @@ class CountsParser:
             ProfileError: the body is something else, cut short or damaged.
         """
         header = grammar.read_header(body)
-        records = tuple(Record(stack, values) for values, stack in self._read(body, header))
-        header.check(sum(record.values[0] for record in records))
+        values, stacks = self._read(body, header)
+        header.check(sum(numbers[0] for numbers in values))
+        records = tuple(map(Record, stacks, values))
         return Profile(header.kind, header.total or 0, records, header.period, header.cycles_per_second)
 
-    def _read(self, body: bytes, header: grammar.Header) -> list[tuple[tuple[int, ...], Stack]]:
-        """Each record's values and stack. Those at the end that the last profile had, too, are not read again."""
+    def _read(self, body: bytes, header: grammar.Header) -> tuple[Sequence[tuple[int, ...]], Sequence[Stack]]:
+        """The records' values, and their stacks. Those at the end that the last profile had too are not read again."""
         body = grammar.trim(body, header)
         last = self._last.get(header.kind, _LastBody())
         known = last.find_same(body, header.size)
-        lengths, records = [], []
+        lengths, values, stacks = [], [], []
         size = len(body)
         rest = last.lengths[known] if known < len(last.lengths) else 0
-        for offset, values, _, stack in _read_records(body, header, self._stacks, size - rest):
+        for offset, numbers, _, stack in _read_records(body, header, self._stacks, size - rest):
             lengths.append(size - offset)
-            records.append((values, stack))
+            values.append(numbers)
+            stacks.append(stack)
         lengths += last.lengths[known:]
-        records += last.records[known:]
+        values += last.values[known:]
+        stacks += last.stacks[known:]
         if size <= _MOST_KEPT:
-            self._last[header.kind] = _LastBody(body, lengths, records)
-        return records
+            self._last[header.kind] = _LastBody(body, lengths, values, stacks)
+        return values, stacks
 
 
 class _LastBody(NamedTuple):
@@ -131,7 +127,8 @@ class _LastBody(NamedTuple):
 
     body: bytes = b""
     lengths: Sequence[int] = ()
-    records: Sequence[tuple[tuple[int, ...], Stack]] = ()
+    values: Sequence[tuple[int, ...]] = ()
+    stacks: Sequence[Stack] = ()
 
     def find_same(self, body: bytes, start: int) -> int:
         """The first of the records that another body, whose records begin at ``start``, ends with, too."""
@@ -142,6 +139,18 @@ class _LastBody(NamedTuple):
             if at != start and (at < start or body[at - 2 : at] != b"\n\n"):  # it is no record's beginning here
                 return len(self.lengths)
         return same
+
+
+def _add_up(stacks: Sequence[Stack], counts: Sequence[int]) -> dict[Stack, int]:
+    """How many there are of each stack, without those that there are none of."""
+    by_stack = dict(zip(stacks, counts, strict=True))
+    if len(by_stack) == len(stacks) and 0 not in counts:
+        return by_stack
+    by_stack = {}
+    for stack, count in zip(stacks, counts, strict=True):
+        if count:
+            by_stack[stack] = by_stack.get(stack, 0) + count
+    return by_stack
 
 
 class _Stacks:
