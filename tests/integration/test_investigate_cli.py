@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import http.server
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -358,6 +360,44 @@ def test_a_live_target(go_server: StartGoServer, tmp_path: Path) -> None:
     output = tmp_path / "x.pb.gz"
     assert run("export", "--target", address, "-o", output).returncode == 0
     assert "runtime.gopark" in {row["function"] for row in answer("top", "--runtime", output)["rows"]}
+
+
+def test_a_live_target_is_asked_with_what_the_configuration_has_for_it(tmp_path: Path) -> None:
+    asked: list[str | None] = []
+
+    class Guarded(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["X-Key"])
+            body = b"goroutine profile: total 0\n" if asked[-1] == "secret" else b""
+            self.send_response(200 if body else 401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            address = f"127.0.0.1:{server.server_port}"
+            target = f'[[target]]\nname = "api"\nurl = "{address}"\nheader = ["X-Key: secret"]\n'
+            (tmp_path / "config.toml").write_text(target)
+            environ = {**os.environ, "CONFIGURATION_DIRECTORY": str(tmp_path)}
+            shown = [
+                subprocess.run([BINARY, "show", "--target", name], env=environ, capture_output=True, check=False)
+                for name in ("api", address)
+            ]
+            refused = run("show", "--target", address)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert [(result.returncode, result.stdout.splitlines()[-1]) for result in shown] == [
+        (0, b"goroutine profile: total 0")
+    ] * 2, shown
+    assert asked == ["secret", "secret", None]
+    assert refused.returncode == 3
 
 
 def test_a_live_target_that_is_not_there() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pprofwatch.cli.instant import Instant
 from pprofwatch.cli.messages import complain
-from pprofwatch.errors import UsageError
+from pprofwatch.errors import ConfigError, UsageError
 from pprofwatch.model import BINARY_PROFILES, ProfileRequest
+
+if TYPE_CHECKING:
+    from pprofwatch.config.settings import TargetConfig
 
 #: Seconds between the two instants of a difference, where none are given.
 _USUAL_SECONDS = 10
@@ -19,7 +25,7 @@ def ask_once(address: str, name: str, seconds: int = 0, *, as_text: bool = False
     """Ask for a profile.
 
     Args:
-        address: The target's, as ``start`` takes it.
+        address: The target's, as ``start`` takes it, or its name in the configuration.
         name: The profile's.
         seconds: Over how long; 0: an instant.
         as_text: For Go's text rather than its protobuf, which has more frames.
@@ -43,19 +49,37 @@ def ask_twice(address: str, name: str, seconds: int = 0) -> tuple[Instant, Insta
 def _ask(address: str, request: ProfileRequest, *, times: int, pause: int = 0) -> list[Instant]:
     # Loading what asks takes a while, and is not needed for logs.
     from pprofwatch.collect.once import fetch_now  # noqa: PLC0415
-    from pprofwatch.config.addresses import parse_address  # noqa: PLC0415
-    from pprofwatch.config.settings import TargetConfig  # noqa: PLC0415
 
-    try:
-        target, basic_auth = parse_address(address)
-    except ValueError as error:
-        raise UsageError(f"--target: {error}") from None
-    config = TargetConfig(target, (request,), timeout=_PATIENCE, basic_auth=basic_auth)
+    config = _target_config(address)
+    target = config.target
     if (request.seconds or pause) and sys.stderr.isatty():
         complain(f"measuring {target.name} for {request.seconds or pause} s")
     # Text profiles' differences come as text, too: the daemon logs them so.
     is_proto = request.name in BINARY_PROFILES or not (request.debug or request.seconds)
     return [
         Instant(target.name, request.name, time, data, request.seconds, is_proto)
-        for time, data in fetch_now(config, (request,) * times, pause)
+        for time, data in fetch_now(replace(config, requests=(request,)), (request,) * times, pause)
     ]
+
+
+def _target_config(address: str) -> TargetConfig:
+    """How to ask a target: as the daemon does, with its headers and credentials, if it is in the configuration."""
+    from pprofwatch.config.addresses import parse_address  # noqa: PLC0415
+    from pprofwatch.config.load import load  # noqa: PLC0415
+    from pprofwatch.config.settings import TargetConfig  # noqa: PLC0415
+
+    try:
+        configured = load({}, None, os.environ).config.targets
+    except ConfigError:  # there is none, it is another user's, or not in order: that is not what was asked
+        configured = ()
+    for known in configured:
+        if address == known.target.name:
+            return replace(known, timeout=max(known.timeout, _PATIENCE))
+    try:
+        target, basic_auth = parse_address(address)
+    except ValueError as error:
+        raise UsageError(f"--target: {error}") from None
+    for known in configured:
+        if basic_auth is None and (known.target.url, known.target.socket) == (target.url, target.socket):
+            return replace(known, timeout=max(known.timeout, _PATIENCE))
+    return TargetConfig(target, (), timeout=_PATIENCE, basic_auth=basic_auth)

@@ -46,7 +46,12 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Which profile: goroutine, heap, allocs, block, mutex, cpu …; NAME:seconds=N for what changed in N "
             "seconds. [default: goroutine in a folder, else what LOG begins with]",
         ),
-        click.option("--target", metavar="ADDRESS", help="Ask this Go server now, in place of a log."),
+        click.option(
+            "--target",
+            metavar="ADDRESS",
+            help="Ask this Go server now, in place of a log; with the headers and credentials that it has in the "
+            "configuration, if it is there, by its address or name.",
+        ),
         click.argument("paths", metavar="LOG...", nargs=-1, type=click.Path()),
     ):
         command = decorate(command)
