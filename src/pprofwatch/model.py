@@ -119,8 +119,7 @@ class ProfileRequest:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A poll as it is written to a log, whatever became of it.
 
     ``time`` is the wall clock when the request was sent, in Unix seconds, to the millisecond. Exactly one holds:

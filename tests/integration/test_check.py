@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +177,7 @@ def test_two_targets_in_one_place_are_told_apart(tmp_path: Path) -> None:
     for name, counts in (("a:1", leak(30)), ("b:1", steady(3))):
         folder = tmp_path / name.replace(":", "_")
         folder.mkdir()
-        polls = [replace(entry, target=name) for entry in entries(counts)]
+        polls = [entry._replace(target=name) for entry in entries(counts)]
         (folder / "goroutine.log").write_bytes(b"".join(map(encode_entry, polls)))
     found = document(tmp_path)
     assert found["entries"] == 480
@@ -259,7 +258,7 @@ def test_threads_and_live_objects_are_judged_too(tmp_path: Path) -> None:
         threadcreate=polls_of("threadcreate", lost, Stack((Frame("0x0", "", 0),)), minutes=90),
         heap=polls_of("heap", lost, cache, minutes=90),
     )
-    differences = [replace(entry, seconds=1) for entry in polls_of("threadcreate", lost, cache, minutes=90)]
+    differences = [entry._replace(seconds=1) for entry in polls_of("threadcreate", lost, cache, minutes=90)]
     (folder / "threadcreate-delta.log").write_bytes(b"".join(map(encode_entry, differences)))
     found = document(folder)
     assert found["entries"] == 540 + 90 + 90

@@ -68,12 +68,12 @@ def _source(total: Total) -> str:
 
 def total_line(total: Total) -> str:
     """An entry in a line: the time, the total, target and profile, and what went wrong."""
-    words = [format_time(total.time), "-" if total.total is None else str(total.total), _source(total)]
+    line = f"{format_time(total.time)} {'-' if total.total is None else total.total} {_source(total)}"
     if total.gap:
-        words.append(f"gap={total.gap}")
+        line = f"{line.rstrip()} gap={total.gap}"
     if total.error:
-        words.append(f"error: {total.error}")
-    return safe_text(" ".join(word for word in words if word))
+        line = f"{line.rstrip()} error: {total.error}"
+    return safe_text(line.rstrip())
 
 
 def total_as_json(total: Total) -> dict[str, Any]:

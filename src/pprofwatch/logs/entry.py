@@ -8,13 +8,14 @@ After time, target and profile comes ``bytes``, then ``crc32``, the body's (left
 ``took``; then, in any order, ``seconds``, ``gap``, ``file`` and ``error``. Unknown keys are left alone, so that an
 older reader takes a newer log. ``head``, always last, is the CRC-32 of the line before it: without it a flipped bit in
 a time or a count would go unnoticed, and a header could not be told from text that looks like one. A header without
-``head`` is taken as it stands. A value with spaces, quotes or anything but printable ASCII is a JSON string, so that
-no control character reaches the file.
+``head`` is taken as it stands, unless it ends in what damage may have made of ``head``. A value with spaces, quotes or
+anything but printable ASCII is a JSON string, so that no control character reaches the file.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import re
 import zlib
@@ -35,11 +36,13 @@ MAX_HEADER = 16 << 10
 MAX_TEXT = 500
 
 _VALUE = rb'("(?:[^"\\\x00-\x1f]|\\.)*+"|[!#-~]++)'
-_TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"
+_TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)\.(\d{3})Z"
 _FIRST_FIELDS = rb" bytes=(\d{1,12})(?: crc32=([0-9a-f]{8}))?(?: took=(\d{1,12})ms)?"
-_MORE_FIELDS = b"((?: [a-z0-9_]+=" + _VALUE + b")*?)"
-_HEADER = re.compile(_TIME + b" " + _VALUE + b" " + _VALUE + _FIRST_FIELDS + _MORE_FIELDS + b"(?: head=([0-9a-f]{8}))?")
+_MORE_FIELDS = b"((?: [a-z0-9_]+=" + _VALUE.replace(b"(", b"(?:", 1) + b")*?)"
+_HEAD = b"(?: head=([0-9a-f]{8}))?"
+_HEADER = re.compile(_TIME + b" " + _VALUE + b" " + _VALUE + _FIRST_FIELDS + _MORE_FIELDS + _HEAD)
 _FIELD = re.compile(b" ([a-z0-9_]+)=" + _VALUE)
+_BROKEN_HEAD = re.compile(rb" (?!file=)[a-z0-9_]{4}=[0-9a-f]{8}\Z")
 _PLAIN = re.compile(r"[!#-~]+")
 #: A path below the target's folder: nothing absolute, hidden or upwards.
 _FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
@@ -49,7 +52,7 @@ class Header(NamedTuple):
     """What an entry's first line says.
 
     ``length`` is the body's in bytes, or None where the log doesn't say (a shell loop's); ``crc32`` is None where the
-    entry has none. The rest is as in ``Entry``.
+    entry has none; ``is_checked`` says that the line has a checksum of its own. The rest is as in ``Entry``.
     """
 
     time: float
@@ -62,12 +65,22 @@ class Header(NamedTuple):
     gap: int = 0
     file: str = ""
     error: str = ""
+    is_checked: bool = False
 
     def entry(self, body: bytes) -> Entry:
         """The entry with this header and ``body``."""
         return Entry(
             self.time, self.target, self.profile, body, self.seconds, self.took, self.error, self.gap, self.file
         )
+
+
+class ScannedEntry(NamedTuple):
+    """An entry and where it stands: ``offset`` is its header's, ``end`` that of what follows."""
+
+    offset: int
+    end: int
+    header: Header
+    body: bytes
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -105,22 +118,28 @@ def parse_header(line: bytes) -> Header | None:
     match = _HEADER.fullmatch(line) if len(line) < MAX_HEADER else None
     if match is None:
         return None
-    time, target, profile, length, crc32, took, more, head = match.group(1, 2, 3, 4, 5, 6, 7, 9)
-    if head and int(head, 16) != zlib.crc32(line[: match.end(7)]):
+    minute, seconds, thousandths, target, profile, length, crc32, took, more, head = match.groups()
+    if (int(head, 16) != zlib.crc32(line[: match.end(9)])) if head else _BROKEN_HEAD.search(line):
         return None
     try:
         header = Header(
-            unix_seconds(dt.datetime.fromisoformat(time.decode())),
+            (_milliseconds(minute) + int(seconds + thousandths)) / 1000,
             _decode(target),
             _decode(profile),
             int(length),
             int(crc32, 16) if crc32 else None,
             int(took) / 1000 if took else 0.0,
             **(_parse_fields(more) if more else {}),
+            is_checked=head is not None,
         )
     except ValueError:  # JSONDecodeError and UnicodeDecodeError are its kinds
         return None
     return header if int(length) <= MAX_BODY and (crc32 or length == b"0") else None
+
+
+def is_undamaged(body: bytes, header: Header) -> bool:
+    """Whether a body is what its header says."""
+    return len(body) == header.length and (not body or zlib.crc32(body) == header.crc32)
 
 
 def _parse_fields(more: bytes) -> dict[str, Any]:
@@ -146,6 +165,13 @@ def _quote(text: str) -> str:
     return json.dumps(text)
 
 
+@functools.lru_cache(maxsize=16)  # the times of a log mostly share it with the one before
+def _milliseconds(minute: bytes) -> int:
+    """Unix time of ``2026-11-22T13:49``."""
+    return round(unix_seconds(dt.datetime.fromisoformat(f"{minute.decode()}:00Z"))) * 1000
+
+
+@functools.lru_cache(maxsize=64)  # the names in a log are few
 def _decode(value: bytes) -> str:
     if not value.startswith(b'"'):
         return value.decode("ascii")

@@ -35,11 +35,13 @@ _ISO = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?) ?{_
 _PROFILE = re.compile(rb"([!-~]{1,100}) profile: (?:total -?\d|-?\d+: -?\d+ \[)")
 
 
-@functools.lru_cache(maxsize=16)  # a line is looked at when it is found, and again when it is read
 def parse_date_line(line: bytes) -> Header | None:
     """The header in a line (without its newline) that holds nothing but a time; None if it isn't one."""
-    if not MIN_DATE_LINE <= len(line) <= MAX_DATE_LINE:
-        return None
+    return _parse_date_line(line) if MIN_DATE_LINE <= len(line) <= MAX_DATE_LINE else None
+
+
+@functools.lru_cache(maxsize=16)  # a line is looked at when it is found, and again when it is read
+def _parse_date_line(line: bytes) -> Header | None:
     try:
         text = line.decode("ascii").rstrip()
         time = _parse_iso(text) if text[:1].isdigit() else _parse_date(text)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from pprofwatch.logs.entry import MAX_BODY, MAX_HEADER, Header
+from pprofwatch.logs.entry import MAX_BODY, MAX_HEADER, Header, ScannedEntry, is_undamaged
 from pprofwatch.logs.foreign import error_text, profile_name
 from pprofwatch.logs.search import find_behind_profile, find_header, parse_line
+from pprofwatch.logs.skim import skim_loop, skim_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from pprofwatch.logs.sources import Report
     from pprofwatch.logs.window import Window
 
 #: As much of a body tells what it is: a profile's first line, or an error's.
 _HEAD = 1024
-
-
-class ScannedEntry(NamedTuple):
-    """An entry and where it stands: ``offset`` is its header's, ``end`` that of what follows."""
-
-    offset: int
-    end: int
-    header: Header
-    body: bytes
 
 
 class Scanner:
@@ -56,12 +47,14 @@ class Scanner:
         self._wanted = wanted
         self._first_lines = first_lines
         self._found_any = False
+        self._has_checksums = False
         self._seen: tuple[int, bytes, Header | None] = (-1, b"", None)
 
     def entries(self, start: int = 0) -> Iterator[ScannedEntry]:
         """Each entry that is whole and wanted, from the offset ``start`` on."""
         offset = start
         while True:
+            offset = yield from self._skim(offset)
             self._window.keep = offset
             line, header = self._line_at(offset)
             if not line:
@@ -77,6 +70,17 @@ class Scanner:
             if entry is not None:
                 yield entry
 
+    def _skim(self, offset: int) -> Generator[ScannedEntry, None, int]:
+        """Yields entries as long as they are plainly whole: most of most logs. Returns the first other's offset."""
+        line, header = self._line_at(offset)
+        if header is None or self._lost_checksum(header):
+            return offset
+        self._found_any = True
+        window, wanted, first_lines = self._window, self._wanted, self._first_lines
+        if header.length is not None:
+            return (yield from skim_own(window, offset, wanted, first_lines=first_lines))
+        return (yield from skim_loop(window, offset, line, header, wanted, first_lines=first_lines))
+
     def _line_at(self, offset: int) -> tuple[bytes, Header | None]:
         """The line at ``offset``, and the header that it may be. The last one is remembered: it is asked for twice."""
         if self._seen[0] != offset:
@@ -87,19 +91,26 @@ class Scanner:
     def _read_own(self, offset: int, body_at: int, header: Header, length: int) -> tuple[ScannedEntry | None, int]:
         """An entry of ours, and where the next one is expected; no entry if it is damaged or not wanted."""
         window = self._window
+        if self._lost_checksum(header):
+            return None, self._skip_damaged(offset, body_at, "damaged")
+        self._has_checksums = header.is_checked
         end = body_at + length
         wanted = self._wanted(header)
         if wanted and not self._first_lines:
             body = window.read(body_at, length)
             after = self._after_body(end)
-            whole = _is_undamaged(body, header)
+            whole = is_undamaged(body, header)
         else:
             body = window.read(body_at, min(length, _HEAD)).partition(b"\n")[0] if wanted else b""
             after = self._after_body(end)
-            whole = after is not None and (self._leads_on(after) or _is_undamaged(window.read(body_at, length), header))
+            whole = after is not None and (self._leads_on(after) or is_undamaged(window.read(body_at, length), header))
         if after is None or not whole:
             return None, self._skip_damaged(offset, body_at, "torn" if after is None else "damaged")
         return (ScannedEntry(offset, after, header, body) if wanted else None), after
+
+    def _lost_checksum(self, header: Header) -> bool:
+        """Whether a header has none where the others have: what has led to that may have changed anything before it."""
+        return self._has_checksums and header.length is not None and not header.is_checked
 
     def _leads_on(self, after: int) -> bool:
         """Whether the log ends, or another header stands, where one should."""
@@ -170,7 +181,3 @@ class Scanner:
             return None, end
         body = first_line if self._first_lines else self._window.read(body_at, end - body_at)
         return ScannedEntry(offset, end, header, body), end
-
-
-def _is_undamaged(body: bytes, header: Header) -> bool:
-    return len(body) == header.length and (not body or zlib.crc32(body) == header.crc32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pprofwatch.logs.entry import MAX_HEADER, Header, parse_header
-from pprofwatch.logs.foreign import MAX_DATE_LINE, parse_date_line, profile_name
+from pprofwatch.logs.foreign import MAX_DATE_LINE, MIN_DATE_LINE, parse_date_line, profile_name
 
 _OWN_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 _LENGTH = b" bytes="
@@ -58,12 +58,13 @@ def find_behind_profile(data: bytes, start: int) -> int:
             line_at = max(data.rfind(b"\n", start, line_end - 1) + 1, start)
             if stop - line_at > _WALK:
                 return find_header(data, start)
-            if parse_date_line(data[line_at : line_end - 1]):
-                first = line_at
-            elif (own := _find_own(data, line_at, line_end)) >= 0:
+            is_profile = _PROFILE_LINE.match(data, line_at, line_end)
+            if (own := _find_own(data, line_at, line_end)) >= 0:
                 first = own
-            elif _PROFILE_LINE.match(data, line_at, line_end):
+            elif is_profile:
                 break
+            elif line_end - line_at > MIN_DATE_LINE and parse_date_line(data[line_at : line_end - 1]):
+                first = line_at
             line_end = line_at
         # A heap, block or mutex profile may have been passed over: their records have another form.
         record = data.rfind(b" @", start, line_end)

@@ -10,6 +10,7 @@ import sys
 import zlib
 from typing import IO, TYPE_CHECKING, Protocol, Self, TypeAlias, cast
 
+from pprofwatch.logs import seal
 from pprofwatch.logs.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ STANDARD_INPUT = "-"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _GZIP_MAGIC = b"\x1f\x8b"
+#: What a plain log begins with: a year, or a day of the week.
+_PLAIN = re.compile(rb"[A-Za-z0-9 ]*")
 #: Compressed bytes taken from a file at a time.
 _BLOCK = 128 << 10
 #: The longest window that is decompressed, as the power of two: what ``zstd --long`` makes, 128 MiB.
@@ -62,6 +65,10 @@ class RawFile:
         self.position += len(data)
         return data
 
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
     def current_size(self) -> int:
         """How many bytes the file has now."""
         return os.fstat(self._descriptor).st_size
@@ -69,6 +76,10 @@ class RawFile:
     def seek(self, offset: int) -> None:
         """Go on reading at ``offset``, if the file is seekable."""
         self.position = offset
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """The ``count`` bytes at ``offset``, if the file is seekable; fewer where it ends before."""
+        return os.pread(self._descriptor, count, offset)
 
     def peek(self, count: int) -> bytes:
         """The next bytes, ``count`` of them unless the file ends before; they will be read again."""
@@ -109,13 +120,21 @@ def decoded(raw: RawFile, path: str, report: Report) -> Source:
         path: Its path, which only matters where the first bytes are damaged.
         report: Called with damage in compressed data: offset and length in the file, and what is wrong.
     """
+    if not is_compressed(raw, path):
+        return raw
+    return GzipSource(raw, report) if raw.peek(4).startswith(_GZIP_MAGIC) else ZstdSource(raw, report)
+
+
+def is_compressed(raw: RawFile, path: str) -> bool:
+    """Whether the first bytes of a file say that it is compressed, or its name does and they do not speak against it.
+
+    Args:
+        raw: The file, at its beginning.
+        path: Its path.
+    """
     magic = raw.peek(4)
-    damaged_zstd = path.endswith(".zst") and not magic.isascii()
-    if magic == _ZSTD_MAGIC or _ZSTD_SKIPPABLE.match(magic) or damaged_zstd:
-        return ZstdSource(raw, report)
-    if magic.startswith(_GZIP_MAGIC):
-        return GzipSource(raw, report)
-    return raw
+    damaged_zstd = path.endswith(".zst") and not _PLAIN.fullmatch(magic)
+    return damaged_zstd or magic == _ZSTD_MAGIC or bool(_ZSTD_SKIPPABLE.match(magic)) or magic.startswith(_GZIP_MAGIC)
 
 
 class ZstdSource:
@@ -125,6 +144,8 @@ class ZstdSource:
         self._raw = raw
         self._report = report
         self._waiting = b""  # compressed bytes that no decoder has seen
+        self._fresh = True
+        self._pass_broken_seal()
         self._start_frame()
 
     def read(self, count: int) -> bytes:
@@ -136,32 +157,34 @@ class ZstdSource:
             if self._decoder.needs_input and not self._waiting:
                 self._waiting = self._raw.read(_BLOCK)
                 if not self._waiting:
-                    self._report_cut()
-                    return b""
+                    if self._fresh or not self._find_next_frame(b"", "ends too early"):
+                        return b""
+                    continue
             try:
                 block, self._waiting = self._waiting, b""
                 data = self._decoder.decompress(block, count)
             except ZstdError as error:
-                if not self._find_next_frame(block, str(error)):
+                if not self._find_next_frame(block, f"is damaged ({error})"):
                     return b""
                 continue
             self._fresh = False
             if data:
                 return data
 
+    def _pass_broken_seal(self) -> None:
+        """Begin at the first frame, into which a damaged seal may seem to reach."""
+        head = self._raw.peek(2 * seal.LENGTH)
+        if seal.is_broken_seal(head) and (first := head.find(_ZSTD_MAGIC)) > 0:
+            self._raw.read(first)
+            self._report(0, first, "the seal is damaged")
+
     def _start_frame(self) -> None:
         self._decoder = ZstdDecompressor(options={DecompressionParameter.window_log_max: _WINDOW_LOG_MAX})
         self._frame_at = self._raw.position - len(self._waiting)
         self._fresh = True
 
-    def _report_cut(self) -> None:
-        """At the end of the file: say so, if it is in the middle of a frame."""
-        if not self._fresh:
-            self._report(self._frame_at, self._raw.position - self._frame_at, "compressed data ends too early")
-            self._fresh = True
-
-    def _find_next_frame(self, block: bytes, reason: str) -> bool:
-        """Go on at the next frame after the damaged one; False if there is none."""
+    def _find_next_frame(self, block: bytes, what: str) -> bool:
+        """Report the frame that is being read, and go on at the next one; False if there is none."""
         frame_at = self._frame_at
         if self._raw.seekable:
             # The damage may have led the decoder past the beginning of other frames: go back.
@@ -176,7 +199,7 @@ class ZstdSource:
             block = block[-len(_ZSTD_MAGIC) + 1 :] + more
         self._waiting = block[found:] if found >= 0 else b""
         self._start_frame()
-        self._report(frame_at, self._frame_at - frame_at, f"compressed data is damaged ({reason})")
+        self._report(frame_at, self._frame_at - frame_at, f"compressed data {what}")
         return found >= 0
 
 
