@@ -62,19 +62,33 @@ class Delivered:
                 self._numbers[sink] = number
                 self._write()
 
+    def is_damaged(self) -> bool:
+        """Whether the file does not say what it should.
+
+        Raises:
+            LogError: It can't be read.
+        """
+        try:
+            _parse(self._content())
+        except ValueError:
+            return True
+        return False
+
     def _read(self) -> dict[str, int]:
+        try:
+            return _parse(self._content())
+        except ValueError as error:
+            raise LogError(f"{self._path}: expected an object of numbers by the names of sinks") from error
+
+    def _content(self) -> bytes:
         try:
             descriptor = open_regular(self._path, os.O_RDONLY)
             with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
-                content = file.read(_MOST_BYTES)
+                return file.read(_MOST_BYTES)
         except FileNotFoundError:
-            return {}
+            return b"{}"
         except OSError as error:
             raise log_error(self._path, "read", error) from error
-        try:
-            return msgspec.json.decode(content, type=dict[str, int])
-        except msgspec.DecodeError as error:
-            raise LogError(f"{self._path}: expected an object of numbers by the names of sinks") from error
 
     def _write(self) -> None:
         """Replace the file as a whole: after a power failure it is the old one or the new one."""
@@ -91,3 +105,12 @@ class Delivered:
             sync_folder(folder)
         except OSError as error:
             raise log_error(self._path, "write", error) from error
+
+
+def _parse(content: bytes) -> dict[str, int]:
+    """What the file says.
+
+    Raises:
+        ValueError: It does not say what it should: msgspec's own error, or that of a name that is no UTF-8.
+    """
+    return msgspec.json.decode(content, type=dict[str, int])

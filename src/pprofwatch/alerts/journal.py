@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from typing import TYPE_CHECKING, Annotated
+import re
+import zlib
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 
@@ -20,12 +23,15 @@ from pprofwatch.times import format_time, parse_time
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: In a target's folder. A line an event, JSON.
+#: In a target's folder. A line an event, JSON, whose last member is the checksum of all the rest.
 JOURNAL = "incidents/incidents.log"
 #: A journal that has grown to this many bytes is cut to its last half, and what is open from before. Bytes.
 _LONGEST = 8 << 20
 #: Of one that is longer still, by another's hand, only the end is read. Bytes.
 _MOST_READ = 2 * _LONGEST
+
+_CHECKSUM = b',"crc32":"%08x"}'
+_CHECKED = re.compile(rb'(\{.+),"crc32":"([0-9a-f]{8})"\}', re.DOTALL)
 
 _Frames = list[Frame]
 
@@ -55,6 +61,18 @@ class _Line(msgspec.Struct):
     kept: str = ""
 
 
+class _UncheckedLine(_Line, forbid_unknown_fields=True):
+    """An event as a line without a checksum: what damage has made of the checksum's name is no name of its fields."""
+
+
+class DamagedLine(NamedTuple):
+    """A line of a journal that can't be read: its offset and length in bytes, and whether only its end is missing."""
+
+    offset: int
+    length: int
+    is_torn: bool
+
+
 class Journal:
     """The journal of one target's incidents."""
 
@@ -70,6 +88,24 @@ class Journal:
         Raises:
             LogError: The journal can't be read.
         """
+        events = [_decode(line) for _, line in self._lines()]
+        self.damaged = events.count(None)
+        return [event for event in events if event is not None]
+
+    def damaged_lines(self) -> list[DamagedLine]:
+        """The lines that ``read`` passes over.
+
+        Raises:
+            LogError: The journal can't be read.
+        """
+        return [
+            DamagedLine(offset, len(line), is_torn=line.startswith(b"{") and not line.endswith(b"}"))
+            for offset, line in self._lines()
+            if _decode(line) is None
+        ]
+
+    def _lines(self) -> list[tuple[int, bytes]]:
+        """The lines that are not empty, and their offsets in the file."""
         try:
             descriptor = open_regular(self._path, os.O_RDONLY)
         except FileNotFoundError:
@@ -80,11 +116,9 @@ class Journal:
             begin = max(0, os.fstat(descriptor).st_size - _MOST_READ)
             file.seek(begin)
             lines = file.read(_MOST_READ).split(b"\n")
-        if begin:
-            del lines[0]  # it may have begun before
-        events = [_decode(line) for line in lines if line]
-        self.damaged = events.count(None)
-        return [event for event in events if event is not None]
+        offsets = itertools.accumulate((len(line) + 1 for line in lines), initial=begin)
+        found = [(offset, line) for offset, line in zip(offsets, lines, strict=False) if line]
+        return found[1:] if begin else found  # the first one may have begun before
 
     def append(self, event: Event) -> None:
         """Add an event, and wait until it is on the disk: it is about to be told.
@@ -92,7 +126,7 @@ class Journal:
         Raises:
             LogError: It can't be written.
         """
-        line = msgspec.json.encode(_encode(event)) + b"\n"
+        line = _encode(event)
         try:
             self._path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -115,7 +149,7 @@ class Journal:
     def _shorten(self) -> None:
         """Drop the older half, but for the last event of each incident that is open."""
         events = self.read()
-        lines = [msgspec.json.encode(_encode(event)) + b"\n" for event in events]
+        lines = [_encode(event) for event in events]
         size = sum(map(len, lines))
         dropped = 0
         while size > _LONGEST // 2:
@@ -133,9 +167,9 @@ class Journal:
         sync_folder(self._path.parent)
 
 
-def _encode(event: Event) -> _Line:
+def _encode(event: Event) -> bytes:
     leak = event.leak
-    return _Line(
+    line = _Line(
         time=format_time(event.time),
         event=event.action,
         incident=event.incident,
@@ -157,11 +191,16 @@ def _encode(event: Event) -> _Line:
         number=event.number,
         kept=event.kept,
     )
+    text = msgspec.json.encode(line)[:-1]
+    return text + _CHECKSUM % zlib.crc32(text) + b"\n"
 
 
 def _decode(text: bytes) -> Event | None:
+    checked = _CHECKED.fullmatch(text)
+    if checked and int(checked[2], 16) != zlib.crc32(checked[1]):
+        return None
     try:
-        line = msgspec.json.decode(text, type=_Line)
+        line = msgspec.json.decode(text, type=_Line if checked else _UncheckedLine)
         time = parse_time(line.time)
         leak = Leak(
             stack=_stack(line.stack),

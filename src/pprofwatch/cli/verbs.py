@@ -29,6 +29,7 @@ VERBS = {
     "show": "Print one entry of a log.",
     "tail": "Print the last entries of logs, and new ones as they come.",
     "export": "Write an entry for go tool pprof, speedscope or a flame graph.",
+    "verify": "Check logs for damage; exit status 1 if there is any.",
     "config": "Check and show the configuration.",
     "completion": "Print a script that makes a shell complete commands.",
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs import names
-from pprofwatch.logs.files import FOLDER_MODE, evidence_in, log_error, sync_folder, write_temporary
+from pprofwatch.logs.files import FOLDER_MODE, evidence_in, log_error, make_folder, sync_folder, write_temporary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +101,7 @@ class EvidenceFolder:
         return all(folder.is_dir() and not folder.is_symlink() for folder in (self._incidents, self._suspected))
 
     def _store(self, kind: str, time: float, data: bytes) -> None:
-        self._incidents.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        make_folder(self._incidents)
         _check_folder(self._incidents)
         # Written beside the folder, which may be renamed meanwhile.
         temporary = _write(self._incidents, kind, time, data)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from pprofwatch.logs.entry import MAX_HEADER, parse_header
-from pprofwatch.logs.scanner import ScannedEntry, Scanner
+from pprofwatch.logs.entry import MAX_HEADER, ScannedEntry, parse_header
+from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.search import parse_line
 from pprofwatch.logs.sources import RawFile
 from pprofwatch.logs.window import Window
@@ -43,8 +43,13 @@ def examine(descriptor: int) -> Recovery:
     if header is not None and _ends_whole(os.pread(descriptor, _TAIL, max(0, size - _TAIL))):
         return Recovery(size, header.time)
     end, began = _scan(descriptor)
-    usable = end == size or _is_torn(os.pread(descriptor, MAX_HEADER, end), size - end) or _is_zeros(descriptor, end)
-    return Recovery(end, began, usable)
+    return Recovery(end, began, usable=end == size or is_left_over(descriptor, end))
+
+
+def is_left_over(descriptor: int, offset: int) -> bool:
+    """Whether what stands from ``offset`` on is what a kill or a loss of power leaves of the entry being written."""
+    length = os.fstat(descriptor).st_size - offset
+    return _is_torn(os.pread(descriptor, MAX_HEADER, offset), length) or _is_zeros(descriptor, offset)
 
 
 def _ends_whole(tail: bytes) -> bool:

@@ -1,0 +1,40 @@
+"""The seal before a compressed segment: how long all that follows is, and its checksum.
+
+Each frame has a checksum of its text. But a file that was cut between two frames, or whose frames changed places, is
+made of good frames; and there are bits in a frame that a decoder ignores. The seal is a frame that ``zstd`` skips
+(RFC 8878, section 3.1.2), with a line of text in it: ``pprofwatch bytes=000000123456 crc32=5e8f1a2b``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_WORD = b"pprofwatch"
+_LINE = re.compile(_WORD + rb" bytes=(\d{12}) crc32=([0-9a-f]{8})\n")
+_LINE_LENGTH = len(_WORD) + 35
+_HEAD = b"\x50\x2a\x4d\x18" + _LINE_LENGTH.to_bytes(4, "little")
+#: How long a seal is, in bytes.
+LENGTH = len(_HEAD) + _LINE_LENGTH
+
+
+class Seal(NamedTuple):
+    """What a seal says of the bytes behind it."""
+
+    size: int
+    crc32: int
+
+    def encode(self) -> bytes:
+        """The seal as it stands in the file."""
+        return _HEAD + _WORD + b" bytes=%012d crc32=%08x\n" % self
+
+
+def parse_seal(data: bytes) -> Seal | None:
+    """The seal that ``data``, a file's beginning, begins with, or None."""
+    match = _LINE.fullmatch(data, len(_HEAD), LENGTH)
+    return Seal(int(match[1]), int(match[2], 16)) if match and data.startswith(_HEAD) else None
+
+
+def is_broken_seal(data: bytes) -> bool:
+    """Whether ``data``, a file's beginning, began with a seal before it was damaged."""
+    return parse_seal(data) is None and (data.startswith(_HEAD) or _WORD in data[:LENGTH])
