@@ -1,15 +1,18 @@
-"""A process that appends, rotates and compresses at full speed is killed at random moments."""
+"""A process that appends, rotates, compresses and removes is killed: at random moments, and at each that matters."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
+
+import pytest
 
 from logmaker import START, body, read_all
 from pprofwatch.logs.folder import LogFolder
@@ -29,6 +32,8 @@ LAUNCHER = """
 import os, pathlib, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 sys.path[:0] = sys.argv[1:]
+import pytest
+
 from logmaker import START, body
 from pprofwatch.logs.compress import compress_segment
 from pprofwatch.logs.folder import LogFolder
@@ -124,3 +129,67 @@ def _go_on(folder: Path, following: int) -> None:
     assert [round(entry.time - START) for entry in entries] == list(range(following + 1))
     assert problems == []
     assert list(folder.rglob("*.tmp")) == []
+
+
+# Appends, rotates, compresses and removes, always in the same order; says what was acknowledged.
+STEPS = """
+import os, pathlib, sys
+sys.path[:0] = sys.argv[2:]
+import pytest
+
+from logmaker import START, body
+from pprofwatch.logs.compress import compress_segment
+from pprofwatch.logs.folder import LogFolder
+from pprofwatch.logs.retention import apply_retention
+from pprofwatch.logs.writer import LogWriter
+from pprofwatch.model import Entry
+
+path = pathlib.Path(sys.argv[1])
+target = LogFolder(path).target("app:1")
+log = LogWriter(target, "goroutine", rotate_size=1 << 30, rotate_age=1e9)
+for number in range(6):
+    log.append(Entry(START + number, "app:1", "goroutine", body(number, records=number % 20)))
+    os.write(1, b"%d\\n" % number)
+    if number == 3:
+        compress_segment(log.rotate())
+        log.sync()
+ages = {"now": START, "keep_age": 1e9, "rotate_age": 1e9}
+apply_retention(path, live={log.path}, keep_size=1, keep_free=0, on_error=print, **ages)
+"""
+
+
+@pytest.mark.parametrize("call", ["rename", "unlink", "fsync"])
+def test_killed_in_the_middle_of_changing_files_it_leaves_each_entry_once(tmp_path: Path, call: str) -> None:
+    """The kill comes as the system call begins: the first of its kind, the second, and so on until there is none."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    tests = str(Path(__file__).parents[1])
+    for count in range(1, 30):
+        folder = tmp_path / str(count)
+        strace = [
+            "strace",
+            "-o",
+            "/dev/null",
+            "-e",
+            f"trace={call}",
+            "-e",
+            f"inject={call}:signal=SIGKILL:when={count}",
+        ]
+        command = [*strace, sys.executable, "-c", STEPS, str(folder), tests]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if "PTRACE" in result.stderr:
+            pytest.skip(f"strace may not trace here: {result.stderr.strip()}")
+        acknowledged = [int(line) for line in result.stdout.split()]
+        entries, problems = read_all(folder) if any(folder.rglob("*.log*")) else ([], [])
+        numbers = [round(entry.time - START) for entry in entries]
+        assert problems == []
+        assert entries == [expected(number) for number in numbers]
+        # At the end the first segment is removed.
+        assert numbers == acknowledged or (len(acknowledged) == 6 and numbers == [4, 5])
+        if result.returncode == 0:
+            assert count > 2
+            break
+        assert result.returncode in (-9, 137), result.stderr
+        _go_on(folder, numbers[-1] + 1 if numbers else 0)
+    else:
+        raise AssertionError("it never came to its end")

@@ -655,6 +655,20 @@ def test_any_values_give_a_config_or_mistakes_a_line_each(table: dict[str, objec
     assert all(line and "\n" not in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('keep_size = "32MiB"', "1: keep_size: expected at least rotate_size (64MiB), got 32MiB"),
+        ('rotate_size = "4GiB"', "1: rotate_size: expected at most keep_size (2GiB), got 4GiB"),
+        ('rotate_size = "2MiB"\nkeep_size = "1MiB"', "2: keep_size: expected at least rotate_size (2MiB), got 1MiB"),
+    ],
+)
+def test_a_budget_smaller_than_one_log_file_is_refused(tmp_path: Path, text: str, mistake: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_text(tmp_path, text)
+    assert [line.partition("config.toml:")[2] for line in error.value.mistakes] == [mistake]
+
+
 def test_lines_inside_a_long_text_are_no_keys() -> None:
     assert find_lines('a = """\ninterval = 1\n[[target]]\n"""\n[[target]]\nurl = "x"') == {
         ("a",): 1,
@@ -670,6 +684,7 @@ def test_what_is_shown_makes_the_same_config(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t0ken")
     text = """
 keep_size = "10GiB"
+keep_free = "1GiB"
 leak_min_count = 100
 max_goroutines = 20000
 goroutineleak_every = "off"

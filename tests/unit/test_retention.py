@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from logmaker import START
 from pprofwatch.logs.files import StoredFile, stored_files
 from pprofwatch.logs.names import binary_name, closed_name, evidence_name, live_name
-from pprofwatch.logs.retention import apply_retention, plan
+from pprofwatch.logs.retention import Outcome, apply_retention, is_short, plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pprofwatch.errors import LogError
 
 DAY = 86400.0
@@ -23,22 +25,61 @@ FOLDER = Path("/logs/app_1")
 
 def closed(day: float, size: int = 10, *, log: str = "goroutine", number: int = 1) -> StoredFile:
     stamp = START + day * DAY
-    return StoredFile(FOLDER / closed_name(log, stamp, number), "closed", log, stamp, number, size, stamp)
+    return StoredFile(FOLDER / closed_name(log, stamp, number), "closed", log, stamp, number, size, stamp, space=size)
 
 
 def binary(day: float, size: int = 10) -> StoredFile:
     stamp = START + day * DAY
-    return StoredFile(FOLDER / "profile" / binary_name("profile", stamp), "binary", "profile", stamp, 1, size, stamp)
+    return StoredFile(
+        FOLDER / "profile" / binary_name("profile", stamp), "binary", "profile", stamp, 1, size, stamp, space=size
+    )
 
 
 def live(size: int = 10) -> StoredFile:
-    return StoredFile(FOLDER / live_name("goroutine"), "live", "goroutine", 0.0, 0, size, START)
+    return StoredFile(FOLDER / live_name("goroutine"), "live", "goroutine", 0.0, 0, size, START, space=size)
 
 
 def removed(
-    files: list[StoredFile], *, day: float = 0, keep_size: int = 10**9, keep_age: float = 90
+    files: list[StoredFile],
+    *,
+    day: float = 0,
+    keep_size: int = 10**9,
+    keep_age: float = 90,
+    short: int = 0,
+    at_least: int = 0,
 ) -> list[StoredFile]:
-    return plan(files, now=START + day * DAY, keep_size=keep_size, keep_age=keep_age * DAY, rotate_age=DAY)
+    now = START + day * DAY
+    return plan(
+        files,
+        now=now,
+        keep_size=keep_size,
+        keep_age=keep_age * DAY,
+        rotate_age=DAY,
+        short=short,
+        at_least=at_least,
+    )
+
+
+def apply(
+    log_dir: Path,
+    *,
+    now: float = START,
+    keep_size: int = 10**9,
+    keep_free: int = 0,
+    keep_age: float = DAY,
+    live: Iterable[Path] | None = None,
+) -> Outcome:
+    """Applies it where all can be removed, and all live segments are written to."""
+    return apply_retention(
+        log_dir,
+        live=set(log_dir.rglob("goroutine.log") if live is None else live),
+        now=now,
+        keep_size=keep_size,
+        keep_free=keep_free,
+        keep_age=keep_age,
+        rotate_age=DAY,
+        on_error=lambda error: pytest.fail(str(error)),
+    )
 
 
 def test_nothing_is_removed_within_size_and_age() -> None:
@@ -50,6 +91,14 @@ def test_the_oldest_go_first_until_the_rest_fits() -> None:
     assert removed(files, day=4, keep_size=49) == [closed(0)]
     assert removed(files, day=4, keep_size=30) == [closed(0), closed(1, log="heap")]
     assert removed(files, day=4, keep_size=0) == [closed(0), closed(1, log="heap"), binary(2), closed(3)]
+
+
+def test_the_oldest_go_until_so_much_and_so_many_are_gone() -> None:
+    files = [live(10), closed(3), closed(1), closed(0, 0), closed(2)]
+    assert removed(files, short=-5, at_least=-3) == []
+    assert removed(files, short=11) == [closed(0, 0), closed(1), closed(2)]
+    assert removed(files, at_least=2) == [closed(0, 0), closed(1)]
+    assert removed(files, short=1, keep_size=15, at_least=99) == [closed(0, 0), closed(1), closed(2), closed(3)]
 
 
 def test_segments_of_one_second_go_in_the_order_in_which_they_were_written() -> None:
@@ -123,38 +172,78 @@ def test_files_that_are_not_ours_are_neither_counted_nor_removed(tmp_path: Path)
     (target / "incidents" / "20200102T000000Z-3fa9c1d2").symlink_to(outside)
     (target / "goroutine-20200103T000000Z.log").mkdir()
     os.mkfifo(target / "goroutine-20200104T000000Z.log")
+    # Whoever has the other name still wants it: nothing would become free.
+    (tmp_path / "backup").write_bytes(b"x")
+    (target / "goroutine-20200105T000000Z.log.zst").hardlink_to(tmp_path / "backup")
     before = set(tmp_path.rglob("*"))
 
-    errors: list[LogError] = []
-    gone = apply_retention(target.parent, now=START, keep_size=0, keep_age=DAY, rotate_age=DAY, on_error=errors.append)
+    gone, _, taken, _ = apply(target.parent, keep_size=0)
     assert {file.path for file in gone} == {target / name for name in ours}
     assert before - set(tmp_path.rglob("*")) == {target / name for name in ours}
-    assert errors == []
-    assert {file.path.name for file in stored_files(target)} == {"goroutine.log"}
+    assert {file.path.name for file in stored_files(target) if file.links == 1} == {"goroutine.log"}
+    suspected = target / "incidents" / ".suspected" / "goroutine-20200101T000000Z.txt"
+    assert taken == sum(space(path) for path in (target / "goroutine.log", suspected))
 
 
-def test_sizes_are_counted_over_all_targets(tmp_path: Path) -> None:
+def space(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+def test_sizes_are_counted_over_all_targets_as_they_are_on_the_disk(tmp_path: Path) -> None:
     rng = random.Random(1)
+    block = 0
     for target in range(3):
         folder = tmp_path / f"app_{target}"
         folder.mkdir()
         for day in range(5):
             (folder / closed_name("goroutine", START + (3 * day + target) * DAY)).write_bytes(rng.randbytes(100))
         (folder / "goroutine.log").write_bytes(rng.randbytes(100))
-    gone = apply_retention(
-        tmp_path,
-        now=START,
-        keep_size=1000,
-        keep_age=DAY,
-        rotate_age=DAY,
-        on_error=lambda error: pytest.fail(str(error)),
-    )
+        block = space(folder / "goroutine.log")
+    gone, _, taken, _ = apply(tmp_path, keep_size=10 * block)
     assert [file.stamp for file in gone] == [START + day * DAY for day in range(8)]
+    assert taken == 10 * block
+
+
+def test_so_much_of_the_disk_is_left_free_as_can_be(tmp_path: Path) -> None:
+    (tmp_path / "app_1").mkdir()
+    for day in range(3):
+        (tmp_path / "app_1" / closed_name("goroutine", START + day * DAY)).write_bytes(bytes(4096))
+    assert not is_short(tmp_path, 1)
+    assert apply(tmp_path, keep_free=1)[:2] == ([], 3)
+    # More than there is: all goes that can.
+    assert is_short(tmp_path, 1 << 60)
+    gone, left, taken, free = apply(tmp_path, keep_free=1 << 60)
+    assert (len(gone), left) == (3, 0)
+    assert taken == 0
+    assert 0 < free < 1 << 60
+
+
+def test_the_live_segment_of_a_target_that_is_no_longer_polled_goes_as_a_closed_one(tmp_path: Path) -> None:
+    for name in ("old", "polled"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "goroutine.log").write_bytes(bytes(4096))
+        os.utime(tmp_path / name / "goroutine.log", (START + 2 * DAY, START + 2 * DAY))
+    polled = tmp_path / "polled" / "goroutine.log"
+    for day in (1, 3):
+        (tmp_path / "polled" / closed_name("goroutine", START + day * DAY)).write_bytes(bytes(4096))
+    block = space(polled)
+    gone = apply(tmp_path, keep_size=2 * block, live={polled}).removed
+    assert [file.path.parent.name for file in gone] == ["polled", "old"]
+    assert apply(tmp_path, now=START + 100 * DAY, live={polled}).taken == block
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     errors: list[LogError] = []
-    apply_retention(tmp_path / "missing", now=START, keep_size=0, keep_age=0, rotate_age=DAY, on_error=errors.append)
+    apply_retention(
+        tmp_path / "missing",
+        live=(),
+        now=START,
+        keep_size=0,
+        keep_free=0,
+        keep_age=0,
+        rotate_age=DAY,
+        on_error=errors.append,
+    )
     assert [str(error) for error in errors] == [f"{tmp_path}/missing: cannot read: No such file or directory"]
 
 
@@ -172,15 +261,12 @@ def keep(target: Path, incident: str, *days: float, size: int = 100) -> Path:
 def test_evidence_counts_and_goes_with_its_folder_when_it_is_old(tmp_path: Path) -> None:
     old = keep(tmp_path / "app_1", INCIDENT.format(1), 0, 1)
     young = keep(tmp_path / "app_1", INCIDENT.format(2), 9)
-    apply_retention(
-        tmp_path, now=START + 12 * DAY, keep_size=10**9, keep_age=10 * DAY, rotate_age=DAY, on_error=unexpected
-    )
+    apply(tmp_path, now=START + 12 * DAY, keep_age=10 * DAY)
     assert not old.exists()
     assert young.is_dir()
-    (tmp_path / "app_1" / closed_name("goroutine", START + 10 * DAY)).write_bytes(bytes(100))
-    gone = apply_retention(
-        tmp_path, now=START + 12 * DAY, keep_size=100, keep_age=10 * DAY, rotate_age=DAY, on_error=unexpected
-    )
+    newest = tmp_path / "app_1" / closed_name("goroutine", START + 10 * DAY)
+    newest.write_bytes(bytes(100))
+    gone = apply(tmp_path, now=START + 12 * DAY, keep_size=space(newest), keep_age=10 * DAY).removed
     assert [file.path.parent for file in gone] == [young]
 
 
@@ -192,10 +278,6 @@ def test_the_newest_hundred_incidents_of_a_target_keep_their_evidence(tmp_path: 
         for n in range(3)
     ]
     other = keep(tmp_path / "app_2", "20200101T000000Z-3fa9c1d2", 0)
-    apply_retention(tmp_path, now=START, keep_size=10**9, keep_age=90 * DAY, rotate_age=DAY, on_error=unexpected)
+    apply(tmp_path, keep_age=90 * DAY)
     assert [folder.exists() for folder in incidents] == [False] * 20 + [True] * 100
     assert other.exists()
-
-
-def unexpected(error: LogError) -> None:
-    pytest.fail(str(error))

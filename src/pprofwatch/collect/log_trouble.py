@@ -25,7 +25,7 @@ class LogTrouble:
     def failed(self, what: str, error: LogError) -> None:
         """Something could not be done: ``what`` names it, and the file."""
         cause = _NUMBER.sub("some", str(error).rpartition(": ")[2])
-        # A log that fails for one cause and then for another (little room on the disk, then none) is told once.
+        # A log that fails for one cause and then for another (its disk fails, and is then read-only) is told once.
         known = any(what in failing for failing in self._failing.values())
         if cause not in self._failing and not known:
             self._say(ERROR, f"{error} (said once, until it works again)")

@@ -42,6 +42,9 @@ class Record:
         self._shared = shared
         self._skipped: Counter[str] = Counter()
         self._writer: LogWriter | None = None
+        #: Bytes that were logged, but not told of yet.
+        self._written = 0
+        self._rotate_size = config.rotate_size
         self.path = folder.live_path(request.log_name)
 
     def open(self) -> None:
@@ -53,9 +56,15 @@ class Record:
         self._writer = LogWriter(
             self._folder,
             self._request.log_name,
-            rotate_size=self._config.rotate_size,
+            rotate_size=self._rotate_size,
             rotate_age=self._config.rotate_age,
         )
+
+    def rotate_at(self, size: int) -> None:
+        """Closes segments from so many bytes on."""
+        self._rotate_size = size
+        if self._writer is not None:
+            self._writer.rotate_size = size
 
     def skip(self, reason: str, polls: int = 1) -> None:
         """Counts polls that are not made; the next entry is preceded by one that tells of them."""
@@ -73,7 +82,7 @@ class Record:
                 self.open()
             assert self._writer is not None
             self._append_gaps(self._writer, entry.time)
-            self._writer.append(entry)
+            self._written += self._writer.append(entry)
         except LogError:
             self.skip(_NOT_LOGGED, entry.gap or 1)
             raise
@@ -84,8 +93,14 @@ class Record:
         Raises:
             LogError: It can't be renamed.
         """
-        if self._writer is not None and self._writer.due(now) and (closed := self._writer.rotate()):
-            self._shared.closed(closed)
+        if self._writer is None:
+            return
+        self._shared.wrote(self._written)
+        self._written = 0
+        if self._writer.due(now) and (closed := self._writer.rotate()):
+            self._writer.closed.append(closed)
+        while self._writer.closed:
+            self._shared.closed(self._writer.closed.pop())
 
     def say_notices(self) -> None:
         """Tells what was found amiss when the log was opened."""
@@ -119,7 +134,8 @@ class Record:
     def _append_gaps(self, writer: LogWriter, time: float) -> None:
         for reason, polls in list(self._skipped.items()):
             seconds = self._request.seconds
-            writer.append(Entry(time, self._target, self._request.name, seconds=seconds, gap=polls, error=reason))
+            entry = Entry(time, self._target, self._request.name, seconds=seconds, gap=polls, error=reason)
+            self._written += writer.append(entry)
             del self._skipped[reason]
 
 

@@ -10,6 +10,7 @@ import platformdirs
 
 from pprofwatch.config import options as opt
 from pprofwatch.config.document import Document, Table, read_document
+from pprofwatch.config.kinds import format_size
 from pprofwatch.config.settings import Config, LeakConfig, LogConfig
 from pprofwatch.config.sinks import SINK_KEY, read_sinks
 from pprofwatch.config.targets import read_targets
@@ -65,6 +66,7 @@ def load(flags: Mapping[str, Any], path: Path | None, environ: Mapping[str, str]
     general = from_file.under(read_flags(flags, opt.OPTIONS, mistakes))
     targets = read_targets(general, document, mistakes, notes)
     sinks = read_sinks(document, mistakes)
+    mistakes += _check_sizes(general)
     if mistakes:
         raise ConfigError(list(dict.fromkeys(mistakes)))
     leaks = LeakConfig(**_fields(general, LeakConfig))
@@ -81,6 +83,17 @@ def _log_config(values: Values, environ: Mapping[str, str]) -> LogConfig:
     fields = _fields(values, LogConfig)
     folder = fields["folder"] or _first_directory(environ, "LOGS_DIRECTORY") or platformdirs.user_log_path("pprofwatch")
     return LogConfig(**{**fields, "folder": folder.absolute()})
+
+
+def _check_sizes(values: Values) -> list[str]:
+    keep, rotate = values.get(opt.KEEP_SIZE), values.get(opt.ROTATE_SIZE)
+    if keep >= rotate or values.is_mistaken(opt.KEEP_SIZE) or values.is_mistaken(opt.ROTATE_SIZE):
+        return []
+    # Said of the one that was given.
+    at_least, at_most = f"at least rotate_size ({format_size(rotate)})", f"at most keep_size ({format_size(keep)})"
+    if values.is_given(opt.KEEP_SIZE):
+        return [f"{values.where(opt.KEEP_SIZE)}: expected {at_least}, got {format_size(keep)}"]
+    return [f"{values.where(opt.ROTATE_SIZE)}: expected {at_most}, got {format_size(rotate)}"]
 
 
 def _first_directory(environ: Mapping[str, str], name: str) -> Path | None:

@@ -125,6 +125,9 @@ LOG_DIR: Option[Path | None] = Option(
 ROTATE_SIZE = make_option("rotate_size", SIZE, LogConfig, "Close and compress a log file when it has grown to this.")
 ROTATE_AGE = make_option("rotate_age", DURATION, LogConfig, "Close and compress a log file when it is this old.")
 KEEP_SIZE = make_option("keep_size", SIZE, LogConfig, "Delete the oldest closed logs when all together exceed this.")
+KEEP_FREE = make_option(
+    "keep_free", SIZE, LogConfig, "Delete the oldest closed logs when less than this is free on their disk."
+)
 KEEP_AGE = make_option("keep_age", DURATION, LogConfig, "Delete closed logs when they are this old.")
 SYNC_INTERVAL = make_option("sync_interval", DURATION, LogConfig, "The most that a power failure may lose.")
 LEAK_WINDOW = make_option(
@@ -172,6 +175,7 @@ OPTIONS: tuple[Option[Any], ...] = (
     ROTATE_SIZE,
     ROTATE_AGE,
     KEEP_SIZE,
+    KEEP_FREE,
     KEEP_AGE,
     SYNC_INTERVAL,
     LEAK_WINDOW,

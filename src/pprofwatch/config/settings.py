@@ -68,6 +68,9 @@ class LogConfig:
     rotate_size: int = 64 << 20
     rotate_age: float = 24 * 3600.0
     keep_size: int = 2 << 30
+    """What all logs of all targets may take. At least ``rotate_size``."""
+    keep_free: int = 512 << 20
+    """What is left free of the disk that they are on, where removing the oldest of them can do that."""
     keep_age: float = 90 * 24 * 3600.0
     sync_interval: float = 5.0
 

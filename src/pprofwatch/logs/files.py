@@ -19,20 +19,25 @@ if TYPE_CHECKING:
 #: Folders and files that we create: the group may read, others may not (a profile tells a program's insides).
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
+#: The unit of ``st_blocks``, in bytes, whatever the disk's own (stat(3type)).
+_BLOCK = 512
+
+Kind = Literal["live", "closed", "binary", "evidence", "suspected"]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One of our files in a target's folder.
+    """One of our files in a target's folder. Evidence is of kind ``suspected`` while a leak is no more than that.
 
     ``log`` is the log's or the binary profile's name, or what kind of evidence it is (``names.EVIDENCE``). ``stamp``
     (Unix seconds, from the name) and ``number`` are its place in the order of time; a live segment has no stamp.
-    ``size`` is in bytes, ``modified`` in Unix seconds: that of the last entry, also after compression. ``inode`` stays
-    the same when a live segment becomes a closed one.
+    ``size`` is its length in bytes, ``space`` what it takes of the disk; ``modified`` is in Unix seconds: that of the
+    last entry, also after compression. ``inode`` stays the same when a live segment becomes a closed one. ``links`` is
+    how many names the file has, here and elsewhere.
     """
 
     path: Path
-    kind: Literal["live", "closed", "binary", "evidence"]
+    kind: Kind
     log: str
     stamp: float
     number: int
@@ -40,6 +45,8 @@ class StoredFile:
     modified: float
     compressed: bool = False
     inode: int = 0
+    space: int = 0
+    links: int = 1
 
 
 def log_error(path: Path | str, doing: str, error: OSError) -> LogError:
@@ -60,6 +67,17 @@ def open_regular(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise LogError(f"{path}: expected a regular file")
     return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder where there is none; its name is durable then.
+
+    Raises:
+        OSError: It can't be created, or is something else; not where it is a symbolic link to a folder.
+    """
+    if not path.is_dir():
+        path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
@@ -158,19 +176,22 @@ def stored_evidence(folder: Path) -> list[StoredFile]:
     for entry in _scan(folder):
         if entry.name == names.INCIDENTS and entry.is_dir(follow_symlinks=False):
             for incident in _scan(Path(entry.path)):
-                if names.is_incident(incident.name) and incident.is_dir(follow_symlinks=False):
-                    found += evidence_in(Path(incident.path))
+                if incident.is_dir(follow_symlinks=False):
+                    if names.is_incident(incident.name):
+                        found += evidence_in(Path(incident.path))
+                    elif incident.name == names.SUSPECTED:
+                        found += evidence_in(Path(incident.path), "suspected")
     return found
 
 
-def evidence_in(folder: Path) -> list[StoredFile]:
+def evidence_in(folder: Path, kind: Kind = "evidence") -> list[StoredFile]:
     """Our files in one folder of evidence, in no order.
 
     Raises:
         LogError: It can't be read.
     """
     named = [(entry, evidence) for entry in _scan(folder) if (evidence := names.parse_evidence(entry.name))]
-    return [file for entry, evidence in named if (file := _stored(entry, "evidence", *evidence))]
+    return [file for entry, evidence in named if (file := _stored(entry, kind, *evidence))]
 
 
 def remove_temporary_files(folder: Path) -> None:
@@ -206,7 +227,7 @@ def _binary_file(entry: os.DirEntry[str], profile: str) -> StoredFile | None:
 
 def _stored(
     entry: os.DirEntry[str],
-    kind: Literal["live", "closed", "binary", "evidence"],
+    kind: Kind,
     log: str,
     stamp: float,
     number: int,
@@ -221,7 +242,8 @@ def _stored(
     if not stat.S_ISREG(status.st_mode):
         return None
     size, modified, inode = status.st_size, status.st_mtime, status.st_ino
-    return StoredFile(Path(entry.path), kind, log, stamp, number, size, modified, compressed, inode)
+    space, links = status.st_blocks * _BLOCK, status.st_nlink
+    return StoredFile(Path(entry.path), kind, log, stamp, number, size, modified, compressed, inode, space, links)
 
 
 def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import re
+import threading
 from typing import TYPE_CHECKING, Self
 
 from pprofwatch.errors import AlreadyRunningError, LogError
@@ -47,11 +49,9 @@ class LogFolder:
             LogError: It can't be created or written to.
         """
         self.path = path
-        try:
-            path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        except OSError as error:
-            raise log_error(path, "create the log folder", error) from error
         self._lock = _take(path)
+        #: Held while the lock is looked after, by any of the threads that write here.
+        self._looking = threading.Lock()
 
     def target(self, name: str) -> TargetFolder:
         """The folder of the target with this name, created where there is none.
@@ -59,20 +59,32 @@ class LogFolder:
         Raises:
             LogError: It can't be created, or is a symbolic link or no folder.
         """
-        path = self.path / folder_name(name)
-        try:
-            path.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        except OSError as error:
-            raise log_error(path, "create the target's folder", error) from error
-        if path.is_symlink():
-            raise LogError(f"{path}: expected a folder, not a symbolic link")
-        return TargetFolder(path)
+        folder = TargetFolder(self.path / folder_name(name), self.hold)
+        folder.hold()
+        return folder
+
+    def hold(self) -> None:
+        """Make sure that the folder is ours: where another program removed or replaced it, take it again.
+
+        Raises:
+            LogError: It can't be taken, or another process has it.
+        """
+        with self._looking:
+            if self._lock < 0 or _is_at(self._lock, self.path / LOCK_NAME):
+                return
+            try:
+                lock = _take(self.path)
+            except AlreadyRunningError as error:
+                raise LogError(str(error)) from error
+            os.close(self._lock)
+            self._lock = lock
 
     def close(self) -> None:
         """Let go of the folder. Closing twice is fine."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        with self._looking:
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
 
     def __enter__(self) -> Self:
         return self
@@ -81,8 +93,22 @@ class LogFolder:
         self.close()
 
 
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        there = path.lstat()
+    except OSError:
+        return False
+    held = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
+
+
 def _take(path: Path) -> int:
-    """The descriptor that holds the lock."""
+    """The descriptor that holds the lock, in a folder that is created where there is none."""
+    try:
+        path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise log_error(path, "create the log folder", error) from error
     lock_path = path / LOCK_NAME
     try:
         lock = open_regular(lock_path, os.O_RDWR | os.O_CREAT)
@@ -90,8 +116,6 @@ def _take(path: Path) -> int:
         raise log_error(lock_path, "open", error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
     except BlockingIOError:
         holder = os.pread(lock, 32, 0).strip()
         os.close(lock)
@@ -100,4 +124,7 @@ def _take(path: Path) -> int:
     except OSError as error:
         os.close(lock)
         raise log_error(lock_path, "lock", error) from error
+    # On a full disk there may be no room for the process id: the lock holds without it.
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0))
     return lock

@@ -6,11 +6,12 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pprofwatch.errors import LogError
 from pprofwatch.logs import names
 from pprofwatch.logs.evidence_folder import EvidenceFolder
 from pprofwatch.logs.files import (
-    FOLDER_MODE,
     log_error,
+    make_folder,
     remove_temporary_files,
     stored_files,
     sync_folder,
@@ -18,14 +19,31 @@ from pprofwatch.logs.files import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
 class TargetFolder:
     """The folder of one target in a log folder."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hold_log_folder: Callable[[], None] = lambda: None) -> None:
+        """``hold_log_folder`` makes sure that the log folder is this process's, or raises LogError."""
         self.path = path
+        self._hold_log_folder = hold_log_folder
+
+    def hold(self) -> None:
+        """Make sure that the folder is there, also where another program removed it, and ours to write to.
+
+        Raises:
+            LogError: It can't be created, is a symbolic link or no folder, or another process has the log folder.
+        """
+        self._hold_log_folder()
+        try:
+            make_folder(self.path)
+        except OSError as error:
+            raise log_error(self.path, "create the target's folder", error) from error
+        if self.path.is_symlink():
+            raise LogError(f"{self.path}: expected a folder, not a symbolic link")
 
     def live_path(self, log: str) -> Path:
         """Where the live segment of a log is, or will be."""
@@ -48,7 +66,8 @@ class TargetFolder:
         """
         remove_temporary_files(self.path)
         EvidenceFolder(self.path).discard()
-        return [file.path for file in stored_files(self.path) if file.kind == "closed" and not file.compressed]
+        closed = [file for file in stored_files(self.path) if file.kind == "closed" and not file.compressed]
+        return [file.path for file in closed if file.links == 1]
 
     def store_binary(self, profile: str, time: float, data: bytes) -> str:
         """Write a binary profile to a file of its own, whole and durable or not at all. Blocks: call it in a thread.
@@ -66,7 +85,7 @@ class TargetFolder:
         """
         folder = self.path / profile
         try:
-            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            make_folder(folder)
             path = write_new(folder, partial(names.binary_name, profile, time), data)
             sync_folder(folder)
         except OSError as error:

@@ -1,0 +1,75 @@
+"""How the log folder is kept small, with time passed in; the disk's part is in ``tests/integration/test_disk.py``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from daemons import until
+from pprofwatch.collect.janitor import Janitor, segment_size
+from pprofwatch.collect.log_trouble import LogTrouble
+from pprofwatch.collect.parts import Clock
+from pprofwatch.config.settings import LogConfig, TargetConfig
+from pprofwatch.logs.names import closed_name
+from pprofwatch.model import ProfileRequest, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = 86400.0
+START = 1.8e9
+
+
+class Times:
+    """Clocks that a test sets."""
+
+    def __init__(self) -> None:
+        self.wall = START
+        self.monotonic = 0.0
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(lambda: self.wall, lambda: self.monotonic)
+
+
+def closed(folder: Path, age: float) -> Path:
+    """A closed segment of so many days ago."""
+    path = folder / "app_1" / closed_name("goroutine", START - age * DAY)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+@pytest.mark.anyio
+async def test_a_clock_that_is_set_a_year_forth_does_not_make_all_logs_old(tmp_path: Path) -> None:
+    times, said = Times(), list[tuple[int, str]]()
+    config = LogConfig(tmp_path, keep_age=90 * DAY, keep_free=1024)
+    janitor = Janitor(config, times.clock, LogTrouble(lambda *line: said.append(line)), live=lambda: ())
+    young, old = closed(tmp_path, 80), closed(tmp_path, 100)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(janitor.run)
+            await until(lambda: not old.exists())
+            old = closed(tmp_path, 95)
+            times.wall += 365 * DAY
+            times.monotonic += 3600.0
+            janitor.wrote(1 << 60)  # it looks at once
+            await until(lambda: not old.exists())
+            assert young.exists()
+            # Where the clock was right, and the daemon only slept, time went on for both.
+            times.monotonic += 365 * DAY
+            janitor.wrote(1 << 60)
+            await until(lambda: not young.exists())
+            tasks.cancel_scope.cancel()
+    assert said == []
+
+
+def test_live_segments_get_half_of_the_budget_however_many_there_are(tmp_path: Path) -> None:
+    requests = ProfileRequest("goroutine"), ProfileRequest("heap")
+    targets = [TargetConfig(Target(str(n), ""), requests, implied=(ProfileRequest("mutex"),)) for n in range(1000)]
+    config = LogConfig(tmp_path, rotate_size=64 << 20, keep_size=2 << 30)
+    assert segment_size(config, targets[:1]) == 64 << 20
+    assert segment_size(config, targets) == (1 << 30) // 3000
+    assert segment_size(config, []) == 64 << 20
