@@ -234,10 +234,11 @@ def endless(start: bytes, piece: bytes) -> Behaviour:
     return behave
 
 
-def drip(data: bytes, pause: float) -> Behaviour:
-    """A byte at a time, with a pause (seconds) after each."""
+def drip(data: bytes, pause: float, start: bytes = b"") -> Behaviour:
+    """A byte at a time, with a pause (seconds) after each; before them ``start``, at once."""
 
     async def behave(request: Request, writer: asyncio.StreamWriter) -> bool:  # noqa: ARG001
+        await _send(writer, start)
         for index in range(len(data)):
             await _send(writer, data[index : index + 1])
             await asyncio.sleep(pause)

@@ -64,6 +64,10 @@ def test_a_mistake_in_the_configuration_is_not_tried_again() -> None:
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("on-failure", "2 3")
 
 
+def test_a_thousand_targets_whose_names_can_t_be_resolved_leave_threads_for_the_rest() -> None:
+    assert int(read_unit()["Service"]["TasksMax"]) >= 2000
+
+
 def read_unit() -> configparser.ConfigParser:
     """The unit, in which the last of several lines with one key counts."""
     unit = configparser.ConfigParser(strict=False, interpolation=None)

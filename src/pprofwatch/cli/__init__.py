@@ -29,6 +29,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line, ``sys.argv`` by default. Returns the exit status; errors are lines on stderr."""
     if COMPLETE_VARIABLE in os.environ:
         group.main(prog_name=NAME)  # answers the shell, and exits
+    if sys.stderr is None:  # closed by who started us
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character shows its number

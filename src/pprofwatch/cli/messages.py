@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from pprofwatch.cli.outlet import Outlet
 from pprofwatch.cli.safe_text import safe_text
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class Style(enum.Enum):
@@ -30,6 +31,7 @@ class Style(enum.Enum):
 # syslog(3): 3 is an error, 4 a warning; 5 and 6 need no colour.
 _COLOURS = {3: "red", 4: "yellow"}
 _PRIORITIES = {3: "error", 4: "warning", 5: "notice", 6: "info"}
+_WARNING = 4
 
 
 def detect_style(stream: TextIO, environ: Mapping[str, str]) -> Style:
@@ -56,7 +58,22 @@ class Messages:
         self._style = style
         self._colour = colour
         self._now = now
+        self._outlet: Outlet | None = None
         self.as_json = False
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """While this goes on, nobody who says something waits until it is written; at its end, all is that can be."""
+        try:
+            outlet = self._outlet = Outlet(self._stream.fileno(), self._describe_lost)
+        except (OSError, ValueError):  # no file: it takes what comes
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._outlet = None
+            outlet.close()
 
     def say(self, priority: int, text: str, fields: Mapping[str, Any] | None = None) -> None:
         """Write a message.
@@ -66,13 +83,28 @@ class Messages:
             text: One or more lines.
             fields: What a JSON object has beside, with a ``summary`` that says in one line what the text does.
         """
+        message = self._format(priority, text, fields or {})
+        if self._outlet is not None:
+            self._outlet.write(self._encode(message))
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(message)
+            self._stream.flush()
+
+    def _format(self, priority: int, text: str, fields: Mapping[str, Any]) -> str:
         if self.as_json:
-            lines = [self._as_object(priority, text, fields or {})]
+            lines = [self._as_object(priority, text, fields)]
         else:
             lines = self._mark(priority, [safe_text(line) for line in text.split("\n")])
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write("".join(f"{line}\n" for line in lines))
-            self._stream.flush()
+        return "".join(f"{line}\n" for line in lines)
+
+    def _describe_lost(self, count: int) -> bytes:
+        messages = "1 message is" if count == 1 else f"{count:,} messages are"
+        text = f"{messages} missing here: standard error took nothing, and too much waited for it"
+        return self._encode(self._format(_WARNING, text, {}))
+
+    def _encode(self, message: str) -> bytes:
+        return message.encode(self._stream.encoding, "backslashreplace")
 
     def _as_object(self, priority: int, text: str, fields: Mapping[str, Any]) -> str:
         usual = {"time": format_time(self._now()), "priority": _PRIORITIES[priority]}

@@ -93,4 +93,6 @@ def serve(
         )
         await daemon.run()
 
-    anyio.run(run)
+    # Whoever should read them may not: that must not stop the polls.
+    with messages.aside():
+        anyio.run(run)

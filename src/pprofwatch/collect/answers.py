@@ -20,11 +20,21 @@ if TYPE_CHECKING:
 
 #: Decoded bytes of one answer, where the configuration does not say otherwise.
 MAX_BODY = 64 << 20
-#: The most messages in a decoded protobuf: a goroutine delta of 10,000 stacks of 100 frames has a tenth of it.
-MAX_ITEMS = 1_000_000
+#: The most messages in a decoded protobuf: a goroutine delta of 10,000 stacks of 100 frames has less than half of it.
+MAX_ITEMS = 250_000
+#: The most bytes of a protobuf that is decoded: it is in memory several times over then.
+_MOST_DECODED = 16 << 20
 #: Go's profiles shrink to a tenth when they are compressed; what grows by more than this is made to fill our memory.
 _MOST_GROWTH = 50
-_LEAST_LIMIT = 1 << 20
+_LEAST_LIMIT = 256 << 10
+#: And as text, which repeats each frame in each stack that has it, by this once more.
+_MOST_GROWTH_AS_TEXT = 4
+#: Bytes of the shortest frame in a text: no more frames need be read than fit into the longest.
+_LEAST_FRAME = len("#\t0x1\n")
+#: The most records of a text: Go's are some 700 bytes long, so that few more of them would fit into ``MAX_BODY``.
+_MOST_RECORDS = 100_000
+#: Bytes of a text that are split into its records at once.
+_SPLIT = 256 << 10
 #: A delta cannot come faster than its ``seconds``, but for the timers' grain.
 _DELTA_GRAIN = 0.9
 _GZIP = b"\x1f\x8b"
@@ -81,22 +91,31 @@ def judge(request: ProfileRequest, answer: Answer, *, max_bytes: int = MAX_BODY)
     """
     if answer.status != http.HTTPStatus.OK:
         raise _refusal(request, answer)
-    max_bytes = min(max_bytes, max(_LEAST_LIMIT, _MOST_GROWTH * len(answer.body)))
     if not answer.body.startswith(_expected_start(request)):
         raise FetchError(_mistaken(request, answer))
     try:
         if request.name in BINARY_PROFILES:
-            _check_binary(request.name, answer.body, max_bytes)
+            _check_binary(request.name, answer.body, _most_growth(answer.body, max_bytes))
             return answer.body
         if request.seconds:
             return _render_delta(request, answer, max_bytes)
         if request.debug == 0:
-            _check_binary(request.name, answer.body, max_bytes)
+            _check_binary(request.name, answer.body, most_decoded(answer.body, max_bytes))
         elif request.debug == 1:
             _check_text(request.name, answer.body)
     except ProfileError as error:
         raise FetchError(f"answered a damaged profile: {error}") from None
     return answer.body
+
+
+def most_decoded(body: bytes, max_bytes: int = MAX_BODY) -> int:
+    """The most bytes that a compressed profile may have when it is unpacked to be decoded.
+
+    Args:
+        body: The profile as it came.
+        max_bytes: The most that the configuration allows.
+    """
+    return min(_most_growth(body, max_bytes), _MOST_DECODED)
 
 
 def shown(text: bytes, most: int = 120) -> str:
@@ -156,6 +175,10 @@ def _status(status: int) -> str:
         return f"status {status}"
 
 
+def _most_growth(body: bytes, max_bytes: int) -> int:
+    return min(max_bytes, max(_LEAST_LIMIT, _MOST_GROWTH * len(body)))
+
+
 def _check_text(name: str, body: bytes) -> None:
     """Whether all of a text profile is there, as cheaply as can be had: it is parsed by whoever needs it parsed."""
     # The heap's statistics end with this line, or with one more where the system tells MaxRSS; each record of the
@@ -163,15 +186,32 @@ def _check_text(name: str, body: bytes) -> None:
     is_whole = b"\n# DebugGC = " in body[-200:] if name in ("heap", "allocs") else body.endswith(b"\n\n")
     if not body.endswith(b"\n") or (not is_whole and b" @" in body):
         raise ProfileError(f"it stops in the middle, after {len(body)} bytes")
+    if body.count(b" @") > _MOST_RECORDS:
+        raise ProfileError(f"it has more than {_MOST_RECORDS} records")
     if name in _COUNTED:
-        header, _, records = body.partition(b"\n")
+        header = body[: body.index(b"\n")]
         try:
             total = int(header[len(_TEXT_STARTS[name]) :])
-            counted = sum([int(record.split(b" @", 1)[0]) for record in records.split(b"\n\n") if record])
+            counted = _sum_counts(body, len(header) + 1)
         except ValueError:
             raise ProfileError("a record does not begin with a count") from None
         if counted != total:
             raise ProfileError(f"its header says {total}, its records sum up to {counted}")
+
+
+def _sum_counts(body: bytes, start: int) -> int:
+    """The sum of the records' counts, with the records of a part of the body in memory at a time.
+
+    Raises:
+        ValueError: A record does not begin with its count.
+    """
+    counted = 0
+    while start < len(body):
+        end = body.find(b"\n\n", start + _SPLIT)
+        end = len(body) if end < 0 else end + 2
+        counted += sum([int(record.split(b" @", 1)[0]) for record in body[start:end].split(b"\n\n") if record])
+        start = end
+    return counted
 
 
 def _check_binary(name: str, body: bytes, max_bytes: int) -> None:
@@ -202,5 +242,8 @@ def _render_delta(request: ProfileRequest, answer: Answer, max_bytes: int) -> by
     from pprofwatch.profiles.proto import decode_proto, to_profile  # noqa: PLC0415
     from pprofwatch.profiles.text import render_text  # noqa: PLC0415
 
-    decoded = decode_proto(answer.body, max_bytes=max_bytes, max_items=MAX_ITEMS)
-    return render_text(to_profile(decoded, request.name), max_bytes=max_bytes)
+    limit = most_decoded(answer.body, max_bytes)
+    decoded = decode_proto(answer.body, max_bytes=limit, max_items=MAX_ITEMS)
+    limit = min(max_bytes, _MOST_GROWTH_AS_TEXT * limit)
+    profile = to_profile(decoded, request.name, max_frames=limit // _LEAST_FRAME)
+    return render_text(profile, max_bytes=limit)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Seconds until a thread is started that could not be: as many as are allowed may hang, in a resolver that does not
+#: answer, say.
+_AGAIN = 0.2
+
 
 async def run_aside(name: str, function: Callable[[], T]) -> T:
     """Runs a blocking function in a daemon thread of its own and returns what it returns.
@@ -46,14 +50,27 @@ def _start(name: str, function: Callable[[], T]) -> asyncio.Future[T]:
     # Nobody may be left to ask for an error; asyncio would complain of that.
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def work() -> None:
-        settle: Callable[[], None]
-        try:
-            settle = partial(future.set_result, function())
-        except Exception as error:  # noqa: BLE001  # raised where it is awaited
-            settle = partial(future.set_exception, error)
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle)
-
-    threading.Thread(target=work, name=name, daemon=True).start()
+    _start_thread(name, loop, future, function)
     return future
+
+
+def _start_thread(
+    name: str, loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], function: Callable[[], T]
+) -> None:
+    try:
+        threading.Thread(target=_work, args=(loop, future, function), name=name, daemon=True).start()
+    except RuntimeError:  # no more threads are allowed
+        loop.call_later(_AGAIN, _start_thread, name, loop, future, function)
+
+
+def _work(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], function: Callable[[], T]) -> None:
+    settle: Callable[[], None]
+    try:
+        settle = partial(future.set_result, function())
+    except Exception as error:  # noqa: BLE001  # raised where it is awaited
+        settle = partial(future.set_exception, error)
+    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+        loop.call_soon_threadsafe(settle)
+    # An error's traceback holds this frame. If that in turn held the error, what the function was given, which may be
+    # many megabytes, would stay in memory until the garbage collector comes by.
+    del settle, future, function

@@ -14,18 +14,20 @@ import anyio.to_thread
 
 from pprofwatch.collect.aside import run_aside
 from pprofwatch.collect.health import ERROR, INFO, WARNING
-from pprofwatch.collect.janitor import Janitor
+from pprofwatch.collect.janitor import Janitor, segment_size
 from pprofwatch.collect.log_trouble import LogTrouble
 from pprofwatch.collect.mistakes import describe_mistake
 from pprofwatch.collect.parts import Shared
 from pprofwatch.collect.poll import Poller
 from pprofwatch.collect.record import sync_records
 from pprofwatch.errors import ConfigError
-from pprofwatch.logs.folder import LogFolder
+from pprofwatch.logs.folder import LogFolder, folder_name
+from pprofwatch.logs.names import live_name
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from pathlib import Path
 
     from anyio.abc import TaskGroup
 
@@ -93,7 +95,7 @@ class Daemon:
         self._systemd = systemd
         self._beside = beside
         self._trouble = LogTrouble(say)
-        self._janitor = Janitor(config.logs, clock.wall, self._trouble)
+        self._janitor = Janitor(config.logs, clock, self._trouble, self._live)
         self._running: dict[TargetConfig, _Running] = {}
 
     async def run(self) -> None:
@@ -111,7 +113,8 @@ class Daemon:
             anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals,
         ):
             self._say(INFO, f"recording {_names(self._config.targets)} to {folder.path}")
-            shared = Shared(self._clock, self._say, folder, self._make_watch, self._janitor.closed, self._trouble)
+            closed, wrote = self._janitor.closed, self._janitor.wrote
+            shared = Shared(self._clock, self._say, folder, self._make_watch, closed, wrote, self._trouble)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._handle_signals, signals)
                 with self._serving:
@@ -141,10 +144,23 @@ class Daemon:
                 return
 
     def _start(self, targets: Iterable[TargetConfig], tasks: TaskGroup, shared: Shared) -> None:
+        logs = dataclasses.replace(self._config.logs, rotate_size=segment_size(self._config.logs, self._config.targets))
+        for each in self._running.values():
+            each.poller.rotate_at(logs.rotate_size)
         for target in targets:
-            poller = Poller(target, self._config.logs, self._config.leaks, len(self._config.targets), shared)
+            poller = Poller(target, logs, self._config.leaks, len(self._config.targets), shared)
             running = self._running[target] = _Running(target, poller)
             tasks.start_soon(self._run, running)
+
+    def _live(self) -> set[Path]:
+        """The live segments that are, or soon will be, written to."""
+        targets = [each.config for each in self._running.values()]
+        folders = [(self._config.logs.folder / folder_name(each.target.name), each) for each in targets]
+        return {
+            folder / live_name(request.log_name)
+            for folder, each in folders
+            for request in (*each.requests, *each.implied)
+        }
 
     async def _run(self, running: _Running) -> None:
         """Polls a target until its scope is cancelled, whatever happens."""
@@ -215,8 +231,9 @@ class Daemon:
     async def _sync(self, shared: Shared) -> None:
         """Makes durable what was logged, again and again."""
         while True:
-            # At least as often as a sign of life is wanted, which tells that writing works too.
-            await anyio.sleep(min(self._config.logs.sync_interval, self._status_interval))
+            # Twice as often as promised, since it takes a while itself; and at least as often as a sign of life is
+            # wanted, which tells that writing works too.
+            await anyio.sleep(min(self._config.logs.sync_interval / 2, self._status_interval))
             await self._sync_once([record for each in self._running.values() for record in each.poller.records])
             shared.pulse.syncs += 1
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 
-from pprofwatch.collect.answers import MAX_ITEMS, judge
+from pprofwatch.collect.answers import MAX_ITEMS, judge, most_decoded
 from pprofwatch.collect.aside import run_aside
 from pprofwatch.collect.fetch import Fetcher
 from pprofwatch.collect.health import ERROR, NOTICE, failure_kind
 from pprofwatch.collect.mistakes import describe_mistake
+from pprofwatch.collect.turn import Turn
 from pprofwatch.errors import FetchError, LogError, ProfileError, ProfileMissingError
 from pprofwatch.logs.evidence_folder import EvidenceFolder
 from pprofwatch.model import ProfileRequest
@@ -35,8 +36,6 @@ _DUMPS_IN_WINDOW = 6
 _MOST_SAID = 20
 _REASONS = ProfileRequest("goroutine", debug=0)
 _DUMP = ProfileRequest("goroutine", debug=2)
-
-T = TypeVar("T")
 
 
 class Budget:
@@ -135,26 +134,30 @@ class EvidenceLoop:
         await self._polled.show(self._polled.watch.begin_evidence, is_large=False)
 
     async def _fetch_reasons(self) -> None:
-        max_bytes = self._polled.config.max_body
-        time, body = await self._fetch(_REASONS)
-        await self._keep("goroutine.pb.gz", time, body)
-        reasons = await self._decode(lambda: _read_reasons(body, max_bytes))
-        await self._polled.show(lambda: self._polled.watch.take_reasons(time, reasons), is_large=True)
+        async with Turn(self._shared.large) as turn:
+            time, body = await self._fetch(_REASONS, turn)
+            await self._keep("goroutine.pb.gz", time, body)
+            most = most_decoded(body, self._polled.config.max_body)
+            reasons = await run_aside("decode", lambda: _read_reasons(body, most))
+            await self._polled.show(lambda: self._polled.watch.take_reasons(time, reasons), is_large=True)
 
     async def _fetch_dump(self) -> None:
         if self._polled.watch.total > self._most_goroutines:
             return
-        time, body = await self._fetch(_DUMP)
-        await self._keep("goroutine.txt", time, body)
-        dump = await self._decode(lambda: parse_dump(body))
-        await self._polled.show(lambda: self._polled.watch.take_dump(time, dump), is_large=True)
+        async with Turn(self._shared.large) as turn:
+            time, body = await self._fetch(_DUMP, turn)
+            await self._keep("goroutine.txt", time, body)
+            dump = await run_aside("decode", lambda: parse_dump(body))
+            await self._polled.show(lambda: self._polled.watch.take_dump(time, dump), is_large=True)
 
     async def _keep_leaked(self, entry: Entry) -> None:
         if entry.body:
             await self._keep("goroutineleak.txt", entry.time, entry.body)
 
-    async def _fetch(self, request: ProfileRequest) -> tuple[float, bytes]:
+    async def _fetch(self, request: ProfileRequest, turn: Turn) -> tuple[float, bytes]:
         """When it was asked for, and the answer: over a connection of its own, so that no poll has to make a new one.
+
+        The ``turn`` is taken as soon as the answer has come, whatever its size: it becomes large when it is decoded.
 
         Raises:
             FetchError: It did not come.
@@ -163,15 +166,12 @@ class EvidenceLoop:
         fetcher = Fetcher(config, self._shared.contexts, self._polled.folder.path, self._clock.monotonic)
         time = round(self._clock.wall(), 3)
         try:
-            answer = await fetcher.fetch(request)
+            answer = await fetcher.fetch(request, before_large=turn.take)
         finally:
             with anyio.CancelScope(shield=True):
                 await fetcher.aclose()
-        return time, await self._decode(lambda: judge(request, answer, max_bytes=config.max_body))
-
-    async def _decode(self, decode: Callable[[], T]) -> T:
-        async with self._shared.decoding:
-            return await run_aside("decode", decode)
+        await turn.take()
+        return time, await run_aside("judge", lambda: judge(request, answer, max_bytes=config.max_body))
 
     async def _keep(self, kind: str, time: float, data: bytes) -> None:
         await self._in_folder(lambda: self._folder.store(kind, time, data))

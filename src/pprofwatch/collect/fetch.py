@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from pprofwatch.collect.answers import LONGEST_START, Answer, begins_right, shown
 from pprofwatch.collect.connection import (
@@ -26,7 +27,7 @@ from pprofwatch.errors import FetchError, UnreachableError
 from pprofwatch.times import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from pprofwatch.collect.resolve import LookUp
@@ -35,14 +36,24 @@ if TYPE_CHECKING:
 
 #: Of an answer that is no profile, this much is read, to tell what it is. Bytes.
 _ERROR_BODY = 16 << 10
-#: A body is held in memory up to here, and then in a nameless file beside the log. Bytes.
-_MEMORY_BODY = 1 << 20
+#: A body is held in memory up to here while it comes, and then in a nameless file beside the log. Bytes.
+_MEMORY_BODY = 256 << 10
 #: A kept connection that breaks within this many seconds of its next use was closed by the other side meanwhile.
 _STALE = 1.0
 #: How a TLS server begins to refuse a client that does not speak it (RFC 8446, 5.1).
 _TLS_ALERT = b"\x15\x03"
 _NO_CONNECTION = "no connection"
+#: Bodies up to this size, in bytes, are handled on the event loop; larger ones aside, one of all targets' at a time.
+LARGE = 1 << 20
+#: A compressed body is large from here on: it may have fifty times as much in it.
+_LARGE_COMPRESSED = 128 << 10
 _PORTS = {"http": 80, "https": 443}
+
+
+def is_large(request: ProfileRequest, size: int) -> bool:
+    """Whether a body of so many bytes is so large that it is not handled on the event loop, nor beside another one."""
+    is_compressed = request.seconds > 0 or request.debug == 0
+    return size > (_LARGE_COMPRESSED if is_compressed else LARGE)
 
 
 class TlsContexts:
@@ -115,8 +126,14 @@ class Fetcher:
         self._prepared: dict[ProfileRequest, tuple[list[tuple[bytes, bytes]], Request]] = {}
         self._idle: Connection | None = None
 
-    async def fetch(self, request: ProfileRequest) -> Answer:
+    async def fetch(
+        self, request: ProfileRequest, *, before_large: Callable[[], Awaitable[None]] = checkpoint
+    ) -> Answer:
         """Asks for a profile, once. A binary profile's request must say its ``seconds``.
+
+        Args:
+            request: What to ask for.
+            before_large: Awaited before a body that ``is_large`` is read into memory, for as long as it likes.
 
         Returns:
             The answer, whatever its status.
@@ -126,25 +143,31 @@ class Fetcher:
             FetchError: There was no answer, not all of it, or more than is taken.
         """
         began = self._monotonic()
+        with _Content(self._folder, self._config.max_body) as content:
+            status, headers = await self._ask_in_time(request, content)
+            took = self._monotonic() - began
+            if is_large(request, content.size):
+                await before_large()
+            return Answer(
+                status,
+                content.read() if content.is_profile else self._credentials.hide(content.read(_ERROR_BODY)),
+                content_type=headers.get(b"content-type", b"").decode("latin-1"),
+                is_pprof=b"x-go-pprof" in headers,
+                took=took,
+            )
+
+    async def _ask_in_time(self, request: ProfileRequest, content: _Content) -> tuple[int, dict[bytes, bytes]]:
         limit = self._config.timeout + request.seconds
-        progress = _Progress()
+        progress = _Progress(content)
         try:
             with anyio.fail_after(limit):
-                status, headers, body = await self._ask(request, progress)
+                return await self._ask(request, progress)
         except TimeoutError:
             problem = progress.problem(limit)
         except NotHttpError as error:
             said = shown(self._credentials.hide(error.beginning))
             hint = " (is its address https?)" if error.beginning.startswith(_TLS_ALERT) else f": {said}"
             problem = FetchError(f"{error}{hint}")
-        else:
-            return Answer(
-                status,
-                body,
-                content_type=headers.get(b"content-type", b"").decode("latin-1"),
-                is_pprof=b"x-go-pprof" in headers,
-                took=self._monotonic() - began,
-            )
         raise problem
 
     async def aclose(self) -> None:
@@ -153,7 +176,7 @@ class Fetcher:
             await self._idle.aclose()
             self._idle = None
 
-    async def _ask(self, request: ProfileRequest, progress: _Progress) -> tuple[int, dict[bytes, bytes], bytes]:
+    async def _ask(self, request: ProfileRequest, progress: _Progress) -> tuple[int, dict[bytes, bytes]]:
         prepared = await self._prepare(request)
         connection = await self._take_idle()
         if connection is not None:
@@ -190,21 +213,21 @@ class Fetcher:
 
     async def _exchange(
         self, connection: Connection, request: ProfileRequest, prepared: Request, progress: _Progress
-    ) -> tuple[int, dict[bytes, bytes], bytes]:
+    ) -> tuple[int, dict[bytes, bytes]]:
         """One request and its answer. The connection is kept or closed, whatever happens."""
         is_reusable = False
         progress.missing = "no answer"
         try:
             status, answered = await connection.ask(prepared)
             self._check_head(status, answered)
-            body = await self._read_body(connection, request, status, progress)
+            await self._read_body(connection, request, status, progress.content)
             is_reusable = connection.finish()
         finally:
             if is_reusable and self._idle is None:
                 self._idle = connection
             else:
                 await connection.aclose()
-        return status, answered, body
+        return status, answered
 
     def _check_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         encoding = headers.get(b"content-encoding", b"identity")
@@ -214,51 +237,79 @@ class Fetcher:
             place = shown(self._credentials.hide(headers.get(b"location", b"an address that it does not tell")))
             raise FetchError(f"redirects to {place}, which is not followed: give the address that answers")
         if status == HTTPStatus.OK and int(headers.get(b"content-length", b"0")) > self._config.max_body:
-            raise FetchError(self._too_long())
+            raise FetchError(_too_long(self._config.max_body))
 
-    async def _read_body(
-        self, connection: Connection, request: ProfileRequest, status: int, progress: _Progress
-    ) -> bytes:
-        """The body; of one that is not the profile anyway only the beginning, without our secrets."""
-        is_profile = status == HTTPStatus.OK
+    async def _read_body(self, connection: Connection, request: ProfileRequest, status: int, content: _Content) -> None:
+        """The body; of one that is not the profile anyway only the beginning."""
+        content.is_profile = status == HTTPStatus.OK
         beginning = b""
-        size = 0
-        with tempfile.SpooledTemporaryFile(max_size=_MEMORY_BODY, dir=str(self._folder)) as body:
-            while piece := await connection.read():
-                size += len(piece)
-                progress.missing = f"only {size} bytes of the answer"
-                if is_profile and len(beginning) < LONGEST_START:
-                    beginning += piece[:LONGEST_START]
-                    is_profile = begins_right(request, beginning)
-                if size > self._config.max_body:
-                    raise FetchError(self._too_long())
-                self._write(body, piece)
-                if size > _ERROR_BODY and not is_profile:
-                    break
-            body.seek(0)
-            content = body.read()
-        return content if is_profile else self._credentials.hide(content[:_ERROR_BODY])
+        while piece := await connection.read():
+            if content.is_profile and len(beginning) < LONGEST_START:
+                beginning += piece[:LONGEST_START]
+                content.is_profile = begins_right(request, beginning)
+            content.add(piece)
+            if content.size > _ERROR_BODY and not content.is_profile:
+                break
 
-    def _write(self, body: tempfile.SpooledTemporaryFile[bytes], piece: bytes) -> None:
+
+class _Content:
+    """A body that comes, in a file where it is large: many of them may wait until there is memory for one.
+
+    Args:
+        folder: Where the nameless file is put.
+        most: The most bytes that are taken.
+    """
+
+    def __init__(self, folder: Path, most: int) -> None:
+        self.size = 0
+        self.is_profile = False
+        self._folder = folder
+        self._most = most
+        self._file = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BODY, dir=str(folder))  # noqa: SIM115
+
+    def add(self, piece: bytes) -> None:
+        """Adds a piece.
+
+        Raises:
+            FetchError: It is too much, or there is no room for it.
+        """
+        self.size += len(piece)
+        if self.size > self._most:
+            raise FetchError(_too_long(self._most))
         try:
-            body.write(piece)
+            self._file.write(piece)
         except OSError as error:
             raise FetchError(f"no room for an answer of this size in {self._folder}: {error.strerror}") from None
 
-    def _too_long(self) -> str:
-        return f"answered more than the {self._config.max_body} bytes that max_body allows"
+    def read(self, most: int = -1) -> bytes:
+        """All of it, or so many bytes at its beginning."""
+        self._file.seek(0)
+        return self._file.read(most)
+
+    def __enter__(self) -> _Content:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 @dataclass(slots=True)
 class _Progress:
     """What a request that takes too long has brought so far."""
 
+    content: _Content
     missing: str = _NO_CONNECTION
 
     def problem(self, limit: float) -> FetchError:
         """What to say after ``limit`` seconds."""
+        if self.content.size:
+            return FetchError(f"only {self.content.size} bytes of the answer within {format_duration(limit)}")
         kind = UnreachableError if self.missing == _NO_CONNECTION else FetchError
         return kind(f"{self.missing} within {format_duration(limit)}")
+
+
+def _too_long(most: int) -> str:
+    return f"answered more than the {most} bytes that max_body allows"
 
 
 def _query(request: ProfileRequest) -> bytes:

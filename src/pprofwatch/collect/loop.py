@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ import anyio.to_thread
 
 from pprofwatch.collect.answers import judge
 from pprofwatch.collect.aside import run_aside
+from pprofwatch.collect.fetch import LARGE
 from pprofwatch.collect.health import ERROR
 from pprofwatch.collect.mistakes import describe_mistake
+from pprofwatch.collect.turn import Turn
 from pprofwatch.errors import FetchError, LogError, ProfileBusyError, ProfileMissingError
 from pprofwatch.model import BINARY_PROFILES, Entry
 
@@ -26,10 +29,6 @@ if TYPE_CHECKING:
 #: Seconds until a profile that the target does not have is asked for again: doubled each time, up to the last.
 _ASK_AGAIN = 60.0
 _ASK_AGAIN_MOST = 3600.0
-#: Bodies up to this size, in bytes, are handled on the event loop; larger ones aside, one of all targets' at a time.
-_LARGE = 1 << 20
-#: A compressed body counts as large from here on: it may have fifty times as much in it.
-_LARGE_COMPRESSED = 128 << 10
 #: Different mistakes that are said before one falls silent.
 _MOST_SAID = 20
 _LATE = "the poll before took too long, or the daemon could not run"
@@ -98,9 +97,14 @@ class ProfileLoop:
             if keep is None:
                 self._skip(_MISSING)
             return
+        async with Turn(self._shared.large) as turn:
+            await self._poll_in_turn(now, keep, turn)
+
+    async def _poll_in_turn(self, now: float, keep: Keep | None, turn: Turn) -> None:
+        """Polls, logs and shows what came; ``turn`` is taken while that is large."""
         time = round(self._clock.wall(), 3)
         try:
-            entry = await self._poll(time)
+            entry = await self._poll(time, turn)
         except FetchError as error:
             self._note_failure(error)
             if self._request.implied and isinstance(error, ProfileMissingError):
@@ -127,31 +131,32 @@ class ProfileLoop:
         if not (self._request.implied and self._pause):
             self._record.skip(reason, polls)
 
-    async def _poll(self, time: float) -> Entry:
+    async def _poll(self, time: float, turn: Turn) -> Entry:
         """The entry with what was asked for.
 
         Raises:
             FetchError: It did not come.
             LogError: It came, but its file can't be written.
         """
-        answer = await self._polled.fetcher.fetch(self._request)
-        body = await self._judge(answer)
+        answer = await self._polled.fetcher.fetch(self._request, before_large=turn.take)
+        body = await self._judge(answer, turn)
         if self._request.name not in BINARY_PROFILES:
             return self._entry(time, body=body, took=answer.took)
         store = self._polled.folder.store_binary
         file = await anyio.to_thread.run_sync(store, self._request.name, time, body)
         self._shared.trouble.succeeded(self._storing)
+        self._shared.wrote(len(body))
         return self._entry(time, file=file, took=answer.took)
 
-    async def _judge(self, answer: Answer) -> bytes:
-        size = len(answer.body)
-        is_compressed = self._request.seconds > 0
-        if not is_compressed and size <= _LARGE:
+    async def _judge(self, answer: Answer, turn: Turn) -> bytes:
+        if not self._request.seconds and not turn.is_taken:
             return judge(self._request, answer)
-        lane = self._shared.large if size > _LARGE_COMPRESSED else self._shared.decoding
         max_bytes = self._polled.config.max_body
-        async with lane:
-            return await run_aside("judge", lambda: judge(self._request, answer, max_bytes=max_bytes))
+        async with contextlib.nullcontext() if turn.is_taken else self._shared.decoding:
+            body = await run_aside("judge", lambda: judge(self._request, answer, max_bytes=max_bytes))
+            if len(body) > LARGE:  # few bytes of protobuf may be long as text
+                await turn.take()
+            return body
 
     def _entry(
         self, time: float, *, body: bytes = b"", took: float = 0.0, error: str = "", gap: int = 0, file: str = ""
@@ -175,8 +180,8 @@ class ProfileLoop:
         """Logs the entry; False if that failed."""
         record = self._record
         try:
-            if len(entry.body) > _LARGE:
-                await anyio.to_thread.run_sync(record.append, entry, limiter=self._shared.large)
+            if len(entry.body) > LARGE:
+                await anyio.to_thread.run_sync(record.append, entry)
             else:
                 record.append(entry)
         except LogError as error:
@@ -196,7 +201,7 @@ class ProfileLoop:
 
     async def _observe(self, entry: Entry) -> None:
         try:
-            await self._polled.show(lambda: self._polled.watch.observe(entry), is_large=len(entry.body) > _LARGE)
+            await self._polled.show(lambda: self._polled.watch.observe(entry), is_large=len(entry.body) > LARGE)
         except Exception as error:  # noqa: BLE001  # polls go on
             self._say_mistake(error)
 

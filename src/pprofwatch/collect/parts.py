@@ -111,8 +111,9 @@ class Pulse:
 class Shared:
     """What all targets of a daemon share.
 
-    ``decoding`` and ``large`` limit how many threads decode compressed profiles, and handle bodies of megabytes: what
-    targets send is bounded together, not only each for itself. ``closed`` takes segments that wait for compression.
+    ``decoding`` and ``large`` limit how many compressed profiles are decoded, and how many bodies of megabytes are in
+    memory at once: what targets send is bounded together, not only each for itself. ``closed`` takes segments that wait
+    for compression, and ``wrote`` how many bytes more are in the log folder.
     """
 
     clock: Clock
@@ -120,9 +121,10 @@ class Shared:
     folder: LogFolder
     make_watch: MakeWatch
     closed: Callable[[Path], None]
+    wrote: Callable[[int], None]
     trouble: LogTrouble
     pulse: Pulse = field(default_factory=Pulse)
     contexts: TlsContexts = field(default_factory=TlsContexts)
     starting: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(2))
-    decoding: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
+    decoding: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
     large: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from typing import TYPE_CHECKING
 
 import anyio
@@ -82,6 +84,12 @@ class Poller:
             loops[request.log_name] = ProfileLoop(polled, request, Ticks(first, request.every), record)
         return loops
 
+    def rotate_at(self, size: int) -> None:
+        """Closes segments from so many bytes on."""
+        self._logs = dataclasses.replace(self._logs, rotate_size=size)
+        for record in self.records:
+            record.rotate_at(size)
+
     def flush(self) -> None:
         """Logs what was skipped, once it polls no more."""
         for record in self.records:
@@ -119,7 +127,8 @@ class Poller:
         waiting = folder.clean()
         self.records = [Record(self._name, request, folder, self._logs, self._shared) for request in self._requests]
         for record in self.records:
-            record.open()
+            with contextlib.suppress(LogError):  # tried again, and told, with its first poll
+                record.open()
         return folder, waiting
 
     async def _replay(self, watch: Watch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,11 +42,12 @@ class PolledTarget:
     async def show(self, look: Callable[[], None], *, is_large: bool) -> None:
         """Lets the watch look at something (aside, where it is large), and has it note down what is news.
 
+        The turn for what is large has been taken before: who waits for it must not keep others from the watch.
+
         Raises:
             Exception: As ``look`` and the watch do.
         """
-        # The lane comes first: who waits for it must not keep others from the watch.
-        async with self.shared.large if is_large else contextlib.nullcontext(), self.watching:
+        async with self.watching:
             if is_large:
                 await run_aside("observe", look)
             else:

@@ -26,6 +26,8 @@ _GZIP = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for "gzip, with a window of any size"
 #: All samples may refer to one long string.
 _MAX_LABEL_BYTES = 16 << 20
+#: Bytes that are unpacked at once, to see how many there are.
+_PIECE = 256 << 10
 _MAX_INT64 = 2**63 - 1
 #: The frame before address 0, of which threadcreate's stacks consist; Go's text leaves it out.
 _NO_ADDRESS = Frame(hex(2**64 - 1), "", 0)
@@ -67,20 +69,32 @@ def decode_proto(data: bytes, *, max_bytes: int, max_items: int) -> ProtoProfile
 
 
 def _unpack(data: bytes, max_bytes: int) -> bytes:
+    _check_unpacked(data, max_bytes)
+    return zlib.decompress(data, _GZIP_WINDOW)
+
+
+def _check_unpacked(data: bytes, max_bytes: int) -> None:
+    """Checks whether data can be unpacked, a piece at a time: of what is too long, nothing stays in memory."""
     unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    size = 0
     try:
-        unpacked = unpacker.decompress(data, max_bytes + 1)
+        rest = data
+        while rest and not unpacker.eof:
+            size += len(unpacker.decompress(rest, _PIECE))
+            rest = unpacker.unconsumed_tail
+            if size > max_bytes:
+                raise ProfileError(f"the profile is longer than {max_bytes} bytes when unpacked")
     except zlib.error as error:
         raise ProfileError(f"the profile's gzip data is damaged: {error}") from None
-    if len(unpacked) <= max_bytes:  # longer: for the caller to say
-        if not unpacker.eof:
-            raise ProfileError(f"the profile's gzip data stops in the middle, after {len(data)} bytes")
-        if unpacker.unused_data:
-            raise ProfileError(f"{len(unpacker.unused_data)} bytes follow the profile's gzip data")
-    return unpacked
+    if not unpacker.eof:
+        raise ProfileError(f"the profile's gzip data stops in the middle, after {len(data)} bytes")
+    if unpacker.unused_data:
+        raise ProfileError(f"{len(unpacker.unused_data)} bytes follow the profile's gzip data")
 
 
-def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) -> Profile:
+def to_profile(
+    proto: ProtoProfile, kind: str, *, with_runtime: bool = False, max_frames: int = grammar.MAX_LINES
+) -> Profile:
     """The profile as if it had been read from debug=1 text: same stacks, same values, same order.
 
     What differs: delays of block and mutex profiles are nanoseconds, at 10⁹ "cycles" a second. Heap values are scaled
@@ -91,12 +105,14 @@ def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) ->
         proto: what :func:`decode_proto` returned.
         kind: the name of the profile that was asked for, one of :data:`pprofwatch.model.TEXT_PROFILES`.
         with_runtime: whether to keep the runtime's frames at the leaf, which the text leaves out.
+        max_frames: how many frames all stacks may have together: few bytes of protobuf may stand for many.
 
     Raises:
         ProfileError: it is another kind of profile, or refers to something that it doesn't have.
     """
     kind = "heap" if kind == "allocs" else kind
-    records = read_records(proto, kind, with_runtime=with_runtime or kind in ("block", "mutex"))
+    with_runtime = with_runtime or kind in ("block", "mutex")
+    records = read_records(proto, kind, with_runtime=with_runtime, max_frames=max_frames)
     # Go's order: the highest count or delay first, but the largest part of the heap last.
     records.sort(key=lambda record: record.values[kind not in grammar.COUNT_KINDS], reverse=kind != "heap")
     if kind in grammar.COUNT_KINDS or kind == "heap":
@@ -105,7 +121,12 @@ def to_profile(proto: ProtoProfile, kind: str, *, with_runtime: bool = False) ->
 
 
 def read_records(
-    proto: ProtoProfile, kind: str, *, with_runtime: bool, with_type_arguments: bool = False
+    proto: ProtoProfile,
+    kind: str,
+    *,
+    with_runtime: bool,
+    with_type_arguments: bool = False,
+    max_frames: int = grammar.MAX_LINES,
 ) -> list[Record]:
     """A profile's samples, in its own order and its own units; CPU profiles too.
 
@@ -114,6 +135,7 @@ def read_records(
         kind: one of :data:`pprofwatch.model.TEXT_PROFILES`, or ``profile``: CPU, with samples and nanoseconds.
         with_runtime: whether to keep the runtime's frames at the leaf.
         with_type_arguments: whether to keep ``main.consume[go.shape.int]``, which is ``main.consume[...]`` in text.
+        max_frames: how many frames all stacks may have together.
 
     Raises:
         ProfileError: it is another kind of profile, or refers to something that it doesn't have.
@@ -121,12 +143,14 @@ def read_records(
     kind = "heap" if kind == "allocs" else kind
     tables = _Tables(proto, with_type_arguments=with_type_arguments)
     columns = _find_columns(kind, [tables.raw(sample_type.type) for sample_type in proto.sample_type])
-    frames_left = grammar.MAX_LINES
+    frames_left = max_frames
     records = []
     for sample in proto.sample:
         if len(sample.value) != len(proto.sample_type):
             raise ProfileError(f"expected {len(proto.sample_type)} values in a sample, not {len(sample.value)}")
         frames = tables.frames(sample, frames_left)
+        if len(frames) > frames_left:
+            raise ProfileError(f"the profile has more frames than {max_frames} in all")
         frames_left -= len(frames)
         records.append(
             Record(
@@ -208,15 +232,14 @@ class _Tables:
         return labels
 
     def frames(self, sample: pb.Sample, at_most: int) -> list[Frame]:
-        """The sample's frames, leaf first, inlined ones included."""
-        at_most = min(at_most, grammar.MAX_FRAMES)
+        """The sample's frames, leaf first, inlined ones included: one location's more than ``at_most`` at the worst."""
         frames: list[Frame] = []
         for location_id in sample.location_id:
             frames += self._location_frames(location_id)
+            if len(frames) > grammar.MAX_FRAMES:
+                raise ProfileError(f"the profile has more frames than {grammar.MAX_FRAMES} in a stack")
             if len(frames) > at_most:
-                raise ProfileError(
-                    f"the profile has more frames than {at_most} in a stack or {grammar.MAX_LINES} in all"
-                )
+                break
         return frames
 
     def _location_frames(self, location_id: int) -> list[Frame]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _LABELS = b"# labels: "
 #: Of a longer profile the end is not kept, to be compared with that of the next; in bytes.
 _MOST_KEPT = 1 << 20
+#: What remembering a record takes beside its text, in bytes: for many small ones that is the most of it.
+_BESIDE = 500
 
 
 def parse_text(body: bytes) -> Profile:
@@ -64,7 +66,7 @@ class CountsParser:
     targets.
 
     Args:
-        max_bytes: how much text to remember; past it, all is forgotten and learnt anew.
+        max_bytes: how much memory to take for it, about; past it, all is forgotten and learnt anew.
     """
 
     def __init__(self, max_bytes: int = 16 << 20) -> None:
@@ -182,7 +184,7 @@ class _Stacks:
         without_symbols = grammar.read_addresses(addresses)
         found = self._by_frames.get(text) or self._learn(text, without_symbols)
         self.by_addresses[addresses] = found
-        self._bytes += len(addresses)
+        self._bytes += len(addresses) + _BESIDE
         return found
 
     def _learn(self, text: bytes, without_symbols: list[Frame]) -> tuple[bytes, Stack]:
@@ -192,7 +194,7 @@ class _Stacks:
         found = text, self._stacks.setdefault(stack, stack)
         if frames:
             self._by_frames[text] = found
-        self._bytes += len(text)
+        self._bytes += len(text) + _BESIDE
         return found
 
     def _forget(self) -> None:
