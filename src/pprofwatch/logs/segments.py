@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pprofwatch.errors import LogError
+from pprofwatch.logs.entry import MAX_HEADER
 from pprofwatch.logs.files import StoredFile, stored_files, target_folders
 from pprofwatch.logs.names import live_name
 from pprofwatch.logs.problem import Problem
+from pprofwatch.logs.search import parse_line
 from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, open_raw
+from pprofwatch.times import format_stamp, parse_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 #: A segment that ended this long before ``since`` (by its file's time), or began this long after ``until`` (by its
 #: name), is left out. More than nothing, since clocks are set back now and then; in seconds.
 CLOCK_SLACK = 2 * 3600.0
+#: Behind all segments: a time and a number.
+_END = (math.inf, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +97,42 @@ def last_change(folder: str, selection: Selection) -> float | None:
 
 def _open_log(place: Path, log: str, selection: Selection, report: Report) -> Iterator[tuple[str, RawFile]]:
     """The segments of one log. A daemon may be rotating and compressing it meanwhile."""
-    # The live one is opened before the others are listed. If it is closed in between, it is known by its inode, and
-    # read in its place; a newer one holds what was written later.
-    live_path = place / live_name(log)
-    is_there = live_path.is_file() and not live_path.is_symlink()
-    live = _open(live_path, report, missing_is_fine=True) if is_there else None
-    held = {live.inode: live} if live else {}
-    with live or contextlib.nullcontext():
+    before = {_key(file) for file in _logs_in(place, selection, _ignore).get(log, []) if file.kind == "closed"}
+    with _open_live(place / live_name(log), report) or contextlib.nullcontext() as live:
+        # What was closed up to now is found in what is listed from now on; of what is closed later, some may be missed,
+        # so all of that is left out. The live one, if it is closed now, is known by its inode or its time.
+        began = _began(live) if live else None
+        last = max(before, default=_END) if live is None else _END if began is None else (began, 0)
+        is_read = False
         for file in _logs_in(place, selection, report).get(log, []):
-            if raw := held.pop(file.inode, None):
-                yield str(file.path), raw
-            elif file.kind == "closed" and selection.takes_file(file):
+            key = _key(file)
+            if live and not is_read and (file.inode == live.inode or (file.stamp == began and key not in before)):
+                is_read = True
+                yield str(file.path), live
+            elif file.kind == "closed" and selection.takes_file(file) and (key <= last or key in before):
                 with _open_closed(file.path, report) or contextlib.nullcontext() as closed:
                     if closed is not None:
                         yield str(file.path), closed
+
+
+def _open_live(path: Path, report: Report) -> RawFile | None:
+    """A live segment, unless there is none, or it has no entry yet."""
+    live = _open(path, report, missing_is_fine=True) if path.is_file() and not path.is_symlink() else None
+    if live is None or live.size:
+        return live
+    live.close()
+    return None
+
+
+def _key(file: StoredFile) -> tuple[float, int]:
+    """What stays of a segment's name when it is compressed."""
+    return file.stamp, file.number
+
+
+def _began(live: RawFile) -> float | None:
+    """The time that a live segment will have in its name once it is closed."""
+    header = parse_line(live.peek(MAX_HEADER).partition(b"\n")[0] + b"\n")
+    return parse_stamp(format_stamp(header.time)) if header else None
 
 
 def _places(path: str, report: Report) -> list[Path]:
