@@ -112,6 +112,14 @@ def test_twenty_a_second_are_found_within_five_minutes_wherever_in_a_block_they_
     assert one.per_hour == pytest.approx(20 * 3600, rel=0.25)  # it began somewhere in a block
 
 
+@pytest.mark.parametrize("begin", range(3600, 3660, 20))
+def test_eleven_a_second_are_found_within_five_minutes_where_a_few_came_before(begin: int) -> None:
+    few = leak(100, after=begin - 6 * MINUTE)
+    one = one_leak(with_traffic(1.25, added(few, leak(1 / 11, after=begin))))
+    assert (one.stack, one.severity) == (LEAKING, "runaway")
+    assert 0 < after(one) - begin <= 300
+
+
 def test_bursts_with_pauses_of_more_than_half_a_window_are_found_in_the_long_run() -> None:
     rng = random.Random(5)
     begins = list(itertools.accumulate(MINUTE * minutes for minutes in [3, 19, 6, 4, 18, 8] * 4))

@@ -169,12 +169,16 @@ def _was_here_before(run: Run, series: Series) -> bool:
 
 
 def _is_runaway(run: Run, series: Series, total: Series, block_seconds: float) -> bool:
-    n, growth = len(run.steps), run.growth
-    if n < RUNAWAY_BLOCKS or growth < max(RUNAWAY_GROWTH, RUNAWAY_PER_SECOND * n * block_seconds):
+    lately = run.steps[-RUNAWAY_BLOCKS:]
+    growth = sum(lately)
+    enough = max(RUNAWAY_GROWTH, RUNAWAY_PER_SECOND * RUNAWAY_BLOCKS * block_seconds)
+    if len(lately) < RUNAWAY_BLOCKS or growth < enough:
         return False
-    normal = total.floors[max(0, len(total.floors) - 1 - n)]
-    steady = min(run.steps[1:]) >= LATE_SHARE * run.mean
-    return steady and growth >= RUNAWAY_TIMES_NORMAL * normal and sum(series.falls[run.start :]) <= 0.02 * growth
+    # The first of these blocks may be the one in which it began. What grew slowly before, if anything, says nothing.
+    steady = min(lately[1:]) >= LATE_SHARE * growth / RUNAWAY_BLOCKS
+    normal = total.floors[max(0, len(total.floors) - 1 - len(run.steps))]
+    without_deaths = sum(series.falls[-RUNAWAY_BLOCKS:]) <= 0.02 * growth
+    return steady and without_deaths and run.growth >= RUNAWAY_TIMES_NORMAL * normal
 
 
 def _goes_on(run: Run) -> bool:
