@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,9 @@ from pprofwatch.errors import LogError
 from pprofwatch.logs.files import stored_files
 from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_entry, proto_file
-from pprofwatch.logs.read_ahead import ReadAhead
 from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.segments import Selection, open_inputs
-from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, is_compressed
+from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded
 from pprofwatch.logs.window import Window
 
 if TYPE_CHECKING:
@@ -122,9 +120,9 @@ def _read_file(
     def wanted(header: Header) -> bool:
         return selection.takes_entry(header.time, header.profile)
 
-    with ReadAhead(raw, path, report_part) if is_compressed(raw, path) else contextlib.nullcontext(raw) as source:
-        for found in Scanner(Window(source), report_part, wanted=wanted, first_lines=first_lines).entries():
-            yield found.header.entry(found.body)
+    window = Window(decoded(raw, path, report_part))
+    for found in Scanner(window, report_part, wanted=wanted, first_lines=first_lines).entries():
+        yield found.header.entry(found.body)
 
 
 def _raise(problem: Problem) -> None:

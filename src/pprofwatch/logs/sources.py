@@ -120,21 +120,13 @@ def decoded(raw: RawFile, path: str, report: Report) -> Source:
         path: Its path, which only matters where the first bytes are damaged.
         report: Called with damage in compressed data: offset and length in the file, and what is wrong.
     """
-    if not is_compressed(raw, path):
-        return raw
-    return GzipSource(raw, report) if raw.peek(4).startswith(_GZIP_MAGIC) else ZstdSource(raw, report)
-
-
-def is_compressed(raw: RawFile, path: str) -> bool:
-    """Whether the first bytes of a file say that it is compressed, or its name does and they do not speak against it.
-
-    Args:
-        raw: The file, at its beginning.
-        path: Its path.
-    """
     magic = raw.peek(4)
     damaged_zstd = path.endswith(".zst") and not _PLAIN.fullmatch(magic)
-    return damaged_zstd or magic == _ZSTD_MAGIC or bool(_ZSTD_SKIPPABLE.match(magic)) or magic.startswith(_GZIP_MAGIC)
+    if magic == _ZSTD_MAGIC or _ZSTD_SKIPPABLE.match(magic) or damaged_zstd:
+        return ZstdSource(raw, report)
+    if magic.startswith(_GZIP_MAGIC):
+        return GzipSource(raw, report)
+    return raw
 
 
 class ZstdSource:
