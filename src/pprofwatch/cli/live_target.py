@@ -72,14 +72,15 @@ def _target_config(address: str) -> TargetConfig:
         configured = load({}, None, os.environ).config.targets
     except ConfigError:  # there is none, it is another user's, or not in order: that is not what was asked
         configured = ()
-    for known in configured:
-        if address == known.target.name:
-            return replace(known, timeout=max(known.timeout, _PATIENCE))
-    try:
-        target, basic_auth = parse_address(address)
-    except ValueError as error:
-        raise UsageError(f"--target: {error}") from None
-    for known in configured:
-        if basic_auth is None and (known.target.url, known.target.socket) == (target.url, target.socket):
-            return replace(known, timeout=max(known.timeout, _PATIENCE))
-    return TargetConfig(target, (), timeout=_PATIENCE, basic_auth=basic_auth)
+    known = [one for one in configured if one.target.name == address]
+    if not known:
+        try:
+            target, basic_auth = parse_address(address)
+        except ValueError as error:
+            raise UsageError(f"--target: {error}") from None
+        if basic_auth:  # the user says how to ask it
+            return TargetConfig(target, (), timeout=_PATIENCE, basic_auth=basic_auth)
+        place = target.url, target.socket
+        known = [one for one in configured if (one.target.url, one.target.socket) == place]
+        known = known or [TargetConfig(target, ())]
+    return replace(known[0], timeout=max(known[0].timeout, _PATIENCE))

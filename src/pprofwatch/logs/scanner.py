@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pprofwatch.logs.entry import MAX_BODY, MAX_HEADER, Header, ScannedEntry, is_undamaged
 from pprofwatch.logs.foreign import error_text, profile_name
-from pprofwatch.logs.search import find_behind_profile, find_header, parse_line
+from pprofwatch.logs.search import LENGTH, TOTAL, find_behind_profile, find_header, parse_line
 from pprofwatch.logs.skim import skim_loop, skim_own
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ class Scanner:
             if header is None:
                 offset = self._skip(offset)
                 continue
-            self._found_any = True
             if header.length is None:
                 entry, offset = self._read_foreign(offset, offset + len(line), header)
             else:
@@ -73,9 +72,9 @@ class Scanner:
     def _skim(self, offset: int) -> Generator[ScannedEntry, None, int]:
         """Yields entries as long as they are plainly whole: most of most logs. Returns the first other's offset."""
         line, header = self._line_at(offset)
+        self._found_any = self._found_any or header is not None
         if header is None or self._lost_checksum(header):
             return offset
-        self._found_any = True
         window, wanted, first_lines = self._window, self._wanted, self._first_lines
         if header.length is not None:
             return (yield from skim_own(window, offset, wanted, first_lines=first_lines))
@@ -166,7 +165,7 @@ class Scanner:
         first_line, newline, _ = head.partition(b"\n")
         profile = profile_name(first_line)
         keep = None if self._first_lines else body_at
-        if newline and b" profile: total " in first_line and b" bytes=" not in first_line:
+        if newline and TOTAL in first_line and LENGTH not in first_line:
             end = self._find(body_at + len(first_line) + 1, keep, find_behind_profile)
         else:
             end = self._find(body_at, keep)

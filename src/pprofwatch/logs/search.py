@@ -8,13 +8,15 @@ from pprofwatch.logs.entry import MAX_HEADER, Header, parse_header
 from pprofwatch.logs.foreign import MAX_DATE_LINE, MIN_DATE_LINE, parse_date_line, profile_name
 
 _OWN_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
-_LENGTH = b" bytes="
+#: What stands in each header of ours, in the first line of each profile that counts goroutines or threads, and at the
+#: beginning of each of its records.
+LENGTH = b" bytes="
+TOTAL = b" profile: total "
+RECORD = re.compile(rb"\d+ @")
 #: A line that may be a date, after the newline before it.
 _DATE_LINE = re.compile(rb"\n((?:[MTWFS][a-z]{2,8},? |\d{4}-\d\d-\d\d[T ])[^\n]{8,%d})(?=\n)" % MAX_DATE_LINE)
 #: What stands in a profile that counts goroutines or threads behind its first line, beside blank lines.
 _PROFILE_LINE = re.compile(rb"#\t0x|# labels: |\d+ @")
-_RECORD = re.compile(rb"\d+ @")
-_TOTAL = b" profile: total "
 #: Lines that are no profile's are looked at one by one, back from the next profile, for so many bytes.
 _WALK = 64 << 10
 
@@ -68,7 +70,7 @@ def find_behind_profile(data: bytes, start: int) -> int:
             line_end = line_at
         # A heap, block or mutex profile may have been passed over: their records have another form.
         record = data.rfind(b" @", start, line_end)
-        if record >= 0 and not _RECORD.match(data, max(data.rfind(b"\n", start, record) + 1, start)):
+        if record >= 0 and not RECORD.match(data, max(data.rfind(b"\n", start, record) + 1, start)):
             return find_header(data, start)
         if first >= 0 or profile_at < 0:
             return first
@@ -78,7 +80,7 @@ def find_behind_profile(data: bytes, start: int) -> int:
 def _next_profile(data: bytes, start: int) -> int:
     """Where the first line of the next profile after ``start`` begins, or -1."""
     found = start
-    while (found := data.find(_TOTAL, found + 1)) >= 0:
+    while (found := data.find(TOTAL, found + 1)) >= 0:
         line_at = data.rfind(b"\n", start, found) + 1
         if line_at > start and profile_name(data[line_at : found + 200]):
             return line_at
@@ -98,7 +100,7 @@ def _find_date(data: bytes, start: int) -> int:
 def _find_own(data: bytes, start: int, stop: int) -> int:
     """The first header of ours that begins in ``start`` to ``stop``: found by its length, and from there backwards."""
     searched, newline = start, -1
-    while (length_at := data.find(_LENGTH, searched, stop)) >= 0:
+    while (length_at := data.find(LENGTH, searched, stop)) >= 0:
         if newline < length_at:
             newline = data.find(b"\n", length_at)
             if newline < 0:

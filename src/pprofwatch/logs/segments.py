@@ -102,7 +102,11 @@ def _open_log(place: Path, log: str, selection: Selection, report: Report) -> It
         # What was closed up to now is found in what is listed from now on; of what is closed later, some may be missed,
         # so all of that is left out. The live one, if it is closed now, is known by its inode or its time.
         began = _began(live) if live else None
-        last = max(before, default=_END) if live is None else _END if began is None else (began, 0)
+        last = _END
+        if began is not None:
+            last = (began, 0)
+        elif live is None:
+            last = max(before, default=_END)
         is_read = False
         for file in _logs_in(place, selection, report).get(log, []):
             key = _key(file)

@@ -6,22 +6,19 @@ shell loop, a line that is longer than usual, the log's end.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pprofwatch.logs.entry import MAX_BODY, Header, ScannedEntry, is_undamaged, parse_header
 from pprofwatch.logs.foreign import MAX_DATE_LINE, parse_date_line, profile_name
+from pprofwatch.logs.search import LENGTH, RECORD, TOTAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from pprofwatch.logs.window import Window
 
-_TOTAL = b" profile: total "
-_LENGTH = b" bytes="
 #: No profile's first line is longer, in bytes.
 _LONG = 1024
-_RECORD = re.compile(rb"\d+ @")
 
 
 def skim_own(
@@ -78,7 +75,7 @@ def skim_loop(
         body_at = offset + len(line)
         first_line = window.line(body_at, _LONG)
         profile = profile_name(first_line)
-        if not profile or _TOTAL not in first_line or _LENGTH in first_line or not first_line.endswith(b"\n"):
+        if not profile or TOTAL not in first_line or LENGTH in first_line or not first_line.endswith(b"\n"):
             return offset
         date_at = _find_date(window, body_at + len(first_line))
         if date_at is None:
@@ -97,22 +94,22 @@ def skim_loop(
 def _find_date(window: Window, start: int) -> int | None:
     """Where the date before the next profile behind ``start`` is, if both stand as they mostly do."""
     searched = start
-    while (found := window.data.find(_TOTAL, searched - window.base)) < 0:
+    while (found := window.data.find(TOTAL, searched - window.base)) < 0:
         if window.at_end or window.end - start > MAX_BODY:
             return None
-        searched = max(searched, window.end - len(_TOTAL))
+        searched = max(searched, window.end - len(TOTAL))
         window.read_on()
     data, begin = window.data, start - window.base
     profile_at = data.rfind(b"\n", begin, found) + 1
     date_at = data.rfind(b"\n", begin, profile_at - 1) + 1
     last_end = date_at - data.endswith(b"\n\n", begin, date_at)
     last_at = data.rfind(b"\n", begin, last_end - 1) + 1
-    if not last_at or not data.startswith(b"#\t0x", last_at) or data.find(_LENGTH, last_at, found) >= 0:
+    if not last_at or not data.startswith(b"#\t0x", last_at) or data.find(LENGTH, last_at, found) >= 0:
         return None
     # A heap, block or mutex profile may have been passed over: their records have another form.
     record = data.rfind(b" @", begin, last_at)
     record_at = max(data.rfind(b"\n", begin, record) + 1, begin)
-    return window.base + date_at if record >= 0 and _RECORD.match(data, record_at) else None
+    return window.base + date_at if record >= 0 and RECORD.match(data, record_at) else None
 
 
 def _own_header(data: bytes) -> tuple[Header | None, int]:
