@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from daemons import read_log
 from pprofwatch.errors import LogError
 from pprofwatch.logs.folder import folder_name
-from pprofwatch.logs.reader import read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,10 +90,8 @@ class DaemonProcess:
 
     def entries(self, target: str, log: str = "goroutine") -> list[Entry]:
         """What it has logged of a target so far."""
-        folder = self.logs / folder_name(target)
-        paths = sorted(folder.glob(f"{log}-2*.log*")) + sorted(folder.glob(f"{log}.log"))
         with contextlib.suppress(LogError):  # an entry is half-written, or a segment just renamed
-            return list(read_entries([str(path) for path in paths]))
+            return read_log(self.logs / folder_name(target), log)
         return []
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -39,6 +39,13 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
+def read_log(folder: Path, log: str) -> list[Entry]:
+    """One log in a target's folder; a segment that is being compressed is there twice for a moment."""
+    compressed = list(folder.glob(f"{log}-2*.log.zst"))
+    plain = [path for path in folder.glob(f"{log}-2*.log") if path.with_name(f"{path.name}.zst") not in compressed]
+    return list(read_entries([*sorted([*compressed, *plain]), *folder.glob(f"{log}.log")]))
+
+
 def descriptors() -> list[str]:
     gc.collect()
     return sorted(str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())
@@ -110,9 +117,7 @@ class Run:
             await self.news.wait()
 
     def entries(self, target: str, log: str = "goroutine") -> list[Entry]:
-        folder = self.config.logs.folder / folder_name(target)
-        paths = sorted(folder.glob(f"{log}-2*.log*")) + sorted(folder.glob(f"{log}.log"))
-        return list(read_entries([str(path) for path in paths]))
+        return read_log(self.config.logs.folder / folder_name(target), log)
 
     async def logged(self, target: str, count: int, log: str = "goroutine") -> list[Entry]:
         """Waits until a log has so many entries."""
