@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 #: Profiles that Go serves as text with ``debug=1`` and as a protobuf delta with ``seconds=N``.
 TEXT_PROFILES = ("goroutine", "threadcreate", "heap", "allocs", "block", "mutex", "goroutineleak")
@@ -22,25 +24,27 @@ class Frame(NamedTuple):
 class Stack:
     """A call stack, leaf first: what goroutines, threads or allocations are counted by.
 
-    Stacks are equal when their frames are. The hash is computed once, since a stack is looked up at every
-    poll; parsers hand out the same object for the same stack, which makes most look-ups an identity test.
+    Stacks with the same frames are the same object, also after unpickling. They are looked up a hundred at a time, at
+    every poll: that is as quick as it can be.
     """
 
-    __slots__ = ("_hash", "frames")
+    __slots__ = ("__weakref__", "frames")
+    frames: tuple[Frame, ...]
 
-    def __init__(self, frames: tuple[Frame, ...]) -> None:
-        self.frames = frames
-        self._hash = hash(frames)
+    def __new__(cls, frames: tuple[Frame, ...]) -> Stack:
+        """The stack with these frames."""
+        stack = _stacks.get(frames)
+        if stack is None:
+            with _making:
+                stack = _stacks.get(frames)
+                if stack is None:
+                    stack = super().__new__(cls)
+                    stack.frames = frames
+                    _stacks[frames] = stack
+        return stack
 
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if not isinstance(other, Stack):
-            return NotImplemented
-        return self.frames == other.frames
+    def __reduce__(self) -> tuple[type[Stack], tuple[tuple[Frame, ...]]]:
+        return Stack, (self.frames,)
 
     def __repr__(self) -> str:
         return f"Stack({' < '.join(frame.function for frame in self.frames)})"
@@ -49,6 +53,11 @@ class Stack:
     def functions(self) -> tuple[str, ...]:
         """The function names, leaf first."""
         return tuple(frame.function for frame in self.frames)
+
+
+#: All stacks that are in use.
+_stacks: WeakValueDictionary[tuple[Frame, ...], Stack] = WeakValueDictionary()
+_making = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pytest
 
 from pprofwatch.config.settings import LeakConfig
 from pprofwatch.logs.reader import read_entries
-from pprofwatch.report.check import Check
+from pprofwatch.report.check import Check, Counter
 
 FOLDER = Path(__file__).parents[1] / "data" / "recordings"
 
@@ -33,11 +33,11 @@ HEALTHY = [name for name in LABELS if name not in LEAKY]
 
 def check(name: str) -> tuple[Check, float]:
     """What a recording holds, and the time of its first entry."""
-    found = Check(LeakConfig())
+    found, counter = Check(LeakConfig()), Counter()
     begin: float | None = None
     for entry in read_entries([FOLDER / f"{name}.log.zst"]):
         begin = entry.time if begin is None else begin
-        found.take(entry)
+        found.take(counter.count(entry))
     found.finish()
     assert begin is not None
     assert found.entries >= 400

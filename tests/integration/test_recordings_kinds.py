@@ -10,7 +10,7 @@ import pytest
 
 from pprofwatch.config.settings import LeakConfig
 from pprofwatch.logs.reader import read_entries
-from pprofwatch.report.check import Check
+from pprofwatch.report.check import Check, Counter
 
 FOLDER = Path(__file__).parents[1] / "data" / "recordings"
 KINDS = ("heap", "threadcreate")
@@ -35,11 +35,11 @@ HEALTHY = [key for key in LABELS if key not in LEAKY]
 
 def check(kind: str, name: str) -> tuple[Check, float]:
     """What a recording holds, and the time of its first entry."""
-    found = Check(LeakConfig())
+    found, counter = Check(LeakConfig()), Counter()
     entries = list(read_entries([FOLDER / kind / f"{name}.log.zst"]))
     assert {entry.profile for entry in entries if entry.body} - {"goroutine"} == {kind}
     for entry in entries:
-        found.take(entry)
+        found.take(counter.count(entry))
     found.finish()
     assert found.entries >= 140
     assert found.damaged == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logmaker import START, entry, log_of
-from pprofwatch.logs.merge import merged_size, read_merged
+from pprofwatch.logs.merge import map_merged, merged_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ PROFILES = ("goroutine", "goroutineleak", "heap")
 def read(*paths: Path, since: float | None = None, until: float | None = None) -> tuple[list[tuple[str, int]], str]:
     """Profile and number of each entry, and the problems."""
     problems: list[Problem] = []
-    entries = read_merged(
+    entries = map_merged(
+        lambda entry: entry,
         [str(path) for path in paths],
         PROFILES,
         since=since,

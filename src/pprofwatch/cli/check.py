@@ -22,7 +22,7 @@ from pprofwatch.config.kinds import DURATION
 from pprofwatch.config.settings import LeakConfig
 from pprofwatch.errors import UsageError
 from pprofwatch.leaks.target import JUDGED
-from pprofwatch.report.check import Check, CheckedLeak
+from pprofwatch.report.check import Check, CheckedLeak, Counter
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def command(
     out = sys.stdout or io.StringIO()  # there is none where it was closed
     logs = LogInput(paths, since=since, until=until)
     check = Check(settings)
-    for entry in logs.merged(JUDGED):
-        check.take(entry)
+    for counted in logs.map_merged(Counter().count, JUDGED):
+        check.take(counted)
     check.finish()
     least = SEVERITIES[min_severity]
     leaks = [each for each in (*check.leaks, *check.suspects) if each.leak.severity.rank >= least.rank]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,8 +12,8 @@ from pprofwatch.cli.messages import complain
 from pprofwatch.cli.progress import ProgressBar
 from pprofwatch.cli.when import WHEN_HELP, parse_when
 from pprofwatch.errors import LogError, UsageError
-from pprofwatch.logs.merge import merged_size, read_merged
-from pprofwatch.logs.reader import read_entries
+from pprofwatch.logs.merge import Timed, map_merged, merged_size
+from pprofwatch.logs.reader import map_entries, read_entries
 from pprofwatch.logs.segments import Selection, input_size
 from pprofwatch.logs.sources import STANDARD_INPUT
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from pprofwatch.logs.problem import Problem
     from pprofwatch.model import Entry
+
+T = TypeVar("T")
+TimedT = TypeVar("TimedT", bound=Timed)
 
 #: More problems than this are counted, not told one by one.
 _MOST_PROBLEMS = 20
@@ -61,54 +65,52 @@ class LogInput:
         self._since = self._time("--since", since)
         self._until = self._time("--until", until)
 
-    def entries(self, *, first_lines: bool = False, hide_progress: bool = False) -> Iterator[Entry]:
+    def entries(self, *, first_lines: bool = False) -> Iterator[Entry]:
         """The entries, in the order in which they stand in the logs; where nothing can be read, the command ends.
 
         Args:
             first_lines: Cut bodies to their first line, which is faster.
+        """
+        return self._read(functools.partial(read_entries, profile=self._profile, first_lines=first_lines), self._size())
+
+    def map(
+        self, function: Callable[[Entry], T], *, first_lines: bool = False, hide_progress: bool = False
+    ) -> Iterator[T]:
+        """What a function makes of the entries; faster than ``entries`` for long logs, see ``map_entries``.
+
+        Args:
+            function: What to make of an entry.
+            first_lines: As for ``entries``.
             hide_progress: Show no progress, since what is printed meanwhile shows it.
         """
-        size = input_size(self._paths, Selection(self._profile, self._since, self._until))
-        with ProgressBar("reading", size, hidden=hide_progress) as progress:
-            yield from self._watched(
-                read_entries(
-                    self._paths,
-                    profile=self._profile,
-                    since=self._since,
-                    until=self._until,
-                    first_lines=first_lines,
-                    on_problem=self._tell,
-                    on_progress=progress.advance,
-                )
-            )
+        read = functools.partial(map_entries, function, profile=self._profile, first_lines=first_lines)
+        return self._read(read, self._size(), hide_progress=hide_progress)
 
-    def merged(self, profiles: Collection[str]) -> Iterator[Entry]:
-        """The entries of these profiles, each target's in order of time; where nothing can be read, the command ends.
+    def map_merged(self, function: Callable[[Entry], TimedT], profiles: Collection[str]) -> Iterator[TimedT]:
+        """What a function makes of the entries of these profiles, each target's in order of time; as ``map``.
 
         A file, or standard input, is read in its own order, whatever it holds.
         """
-        with ProgressBar("reading", merged_size(self._paths, profiles)) as progress:
-            yield from self._watched(
-                read_merged(
-                    self._paths,
-                    profiles,
-                    since=self._since,
-                    until=self._until,
-                    on_problem=self._tell,
-                    on_progress=progress.advance,
-                )
-            )
+        read = functools.partial(map_merged, function, profiles=profiles)
+        return self._read(read, merged_size(self._paths, profiles))
 
     def takes(self, time: float) -> bool:
         """Whether a time (Unix seconds) is between ``--since`` and ``--until``."""
         return (self._since is None or self._since <= time) and (self._until is None or time <= self._until)
 
-    def _watched(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """The entries, and after them what there is to say about those that could not be read."""
+    def _read(self, read: Callable[..., Iterator[T]], size: int | None, *, hide_progress: bool = False) -> Iterator[T]:
+        """What is read, and after it what there is to say about what can't be; if that is all, the command ends."""
         found = False
-        for entry in entries:
-            found = True
-            yield entry
+        with ProgressBar("reading", size, hidden=hide_progress) as progress:
+            for each in read(
+                self._paths,
+                since=self._since,
+                until=self._until,
+                on_problem=self._tell,
+                on_progress=progress.advance,
+            ):
+                found = True
+                yield each
         if self._problems > _MOST_PROBLEMS:
             complain(f"{self._problems - _MOST_PROBLEMS} more could not be read: {self.skipped_bytes} bytes in all")
         if self._problems and not found:
@@ -119,6 +121,9 @@ class LogInput:
         self._problems += 1
         if self._problems <= _MOST_PROBLEMS:
             complain(str(problem))
+
+    def _size(self) -> int | None:
+        return input_size(self._paths, Selection(self._profile, self._since, self._until))
 
     def _time(self, option: str, text: str | None) -> float | None:
         if text is None:

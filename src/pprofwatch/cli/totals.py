@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import shutil
@@ -22,6 +23,8 @@ from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pprofwatch.model import Entry
 
 _CHART_HEIGHT = 12
 
@@ -51,19 +54,23 @@ def command(
     out = sys.stdout or io.StringIO()  # there is none where it was closed
     logs = LogInput(paths, profile=profile, since=since, until=until)
     lines_show_progress = not plot and out.isatty()
-    totals = map(total_of, logs.entries(first_lines=True, hide_progress=lines_show_progress))
+    read = functools.partial(logs.map, first_lines=True, hide_progress=lines_show_progress)
     if as_json:
-        _print_json(totals, logs, out)
+        _print_json(read(total_of), logs, out)
     elif plot:
-        _print_charts(totals, out)
+        _print_charts(read(total_of), out)
     else:
-        out.writelines(f"{total_line(total)}\n" for total in totals)
+        out.writelines(read(_line))
 
 
 def _source(total: Total) -> str:
     """Target and profile, as ``start`` takes it: ``app:6060 threadcreate:seconds=1``."""
     span = f":seconds={total.seconds}" if total.seconds else ""
     return f"{total.target} {total.profile}{span}".strip()
+
+
+def _line(entry: Entry) -> str:
+    return f"{total_line(total_of(entry))}\n"
 
 
 def total_line(total: Total) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.culprit import origin
@@ -121,14 +122,12 @@ class History:
             self.total = Series(total, from_zero=False)
         if passed > 1:
             self._bridge(counts, total, passed)
-        met = 0
-        for stack, series in known.items():
-            count = counts.get(stack, 0)
-            met += count > 0
+        now = list(map(counts.get, known, repeat(0)))
+        for series, count in zip(known.values(), now, strict=True):
             if count != series.last:
                 series.add(count)
         began = bool(known) and bool(self.total.blocks)
-        if met < len(counts):
+        if len(now) - now.count(0) < len(counts):
             for stack, count in counts.items():
                 if stack not in known and len(known) < MAX_STACKS:
                     known[stack] = Series(count, from_zero=began, born=self._time if began else 0.0)

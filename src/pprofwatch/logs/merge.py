@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.proto_files import find_proto_files
-from pprofwatch.logs.reader import read_entries
+from pprofwatch.logs.reader import map_entries
 from pprofwatch.logs.segments import Selection, input_size
 from pprofwatch.logs.sources import STANDARD_INPUT
 
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from pprofwatch.model import Entry
 
 
-def read_merged(
+class Timed(Protocol):
+    """What has a time, in Unix seconds."""
+
+    @property
+    def time(self) -> float: ...
+
+
+T = TypeVar("T", bound=Timed)
+
+
+def map_merged(
+    function: Callable[[Entry], T],
     paths: Sequence[str],
     profiles: Collection[str],
     *,
@@ -28,13 +39,14 @@ def read_merged(
     until: float | None = None,
     on_problem: Callable[[Problem], None],
     on_progress: Callable[[int], None],
-) -> Iterator[Entry]:
-    """The entries in logs: of folders target by target, each target's logs merged in order of time.
+) -> Iterator[T]:
+    """What a function makes of the entries in logs: of folders target by target, each's logs merged in order of time.
 
     Files and standard input are read one after the other, as they stand. A log whose times go back is merged as far as
     its order allows, and read whole all the same.
 
     Args:
+        function: What to make of an entry, with the entry's time; see ``map_entries``.
         paths: As for ``read_entries``.
         profiles: The profiles to read in folders. A file is read whatever it holds.
         since: Only entries from this time on, in Unix seconds.
@@ -43,9 +55,9 @@ def read_merged(
         on_progress: As for ``read_entries``; of ``merged_size``.
     """
 
-    def read(path: str | Path, profile: str | None = None) -> Iterator[Entry]:
-        return read_entries(
-            [path], profile=profile, since=since, until=until, on_problem=on_problem, on_progress=on_progress
+    def read(path: str | Path, profile: str | None = None) -> Iterator[T]:
+        return map_entries(
+            function, [path], profile=profile, since=since, until=until, on_problem=on_problem, on_progress=on_progress
         )
 
     for path in paths:
@@ -62,11 +74,11 @@ def read_merged(
         elif not logs:
             on_problem(Problem(path, 0, 0, "no log in this folder that could hold what is asked for"))
         for place, names in logs:
-            yield from heapq.merge(*(read(place, name) for name in names), key=lambda entry: entry.time)
+            yield from heapq.merge(*(read(place, name) for name in names), key=lambda made: made.time)
 
 
 def merged_size(paths: Sequence[str], profiles: Collection[str]) -> int | None:
-    """How many bytes ``read_merged`` leads to, for showing progress; None where that can't be known (a pipe)."""
+    """How many bytes ``map_merged`` leads to, for showing progress; None where that can't be known (a pipe)."""
     total = 0
     for path in paths:
         selections = [Selection(profile) for profile in profiles] if _is_folder(path) else [Selection()]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs.files import stored_files
+from pprofwatch.logs.parts import PartReader, most_processes, read_parts
 from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_entry, proto_file
 from pprofwatch.logs.scanner import Scanner
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from pprofwatch.logs.entry import Header
     from pprofwatch.model import Entry
+
+T = TypeVar("T")
 
 #: Progress is told after so many bytes.
 _PROGRESS_STEP = 1 << 20
@@ -56,13 +60,60 @@ def read_entries(
     Raises:
         LogError: Something can't be read, and there is no ``on_problem``.
     """
+    return map_entries(
+        _same,
+        paths,
+        profile=profile,
+        since=since,
+        until=until,
+        first_lines=first_lines,
+        on_problem=on_problem,
+        on_progress=on_progress,
+        processes=1,
+    )
+
+
+def map_entries(
+    function: Callable[[Entry], T],
+    paths: Sequence[str | Path],
+    *,
+    profile: str | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    first_lines: bool = False,
+    on_problem: Callable[[Problem], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    processes: int | None = None,
+) -> Iterator[T]:
+    """What a function makes of each entry that ``read_entries`` would give, in the same order.
+
+    A long log is read by several processes, each of which has a copy of ``function``: it can't leave anything behind
+    but what it returns, which is pickled.
+
+    Args:
+        function: What to make of an entry.
+        paths: This and the others: as for ``read_entries``.
+        profile: See there.
+        since: See there.
+        until: See there.
+        first_lines: See there.
+        on_problem: See there.
+        on_progress: See there.
+        processes: How many read a long log; None: as many as there are processors, up to a few.
+
+    Raises:
+        LogError: As there.
+    """
     report = on_problem or _raise
     selection = Selection(profile, since, until)
+    if since is not None or until is not None:
+        processes = 1  # most of it is passed over, and where that ends no part knows
     for path in map(str, paths):
         if files := _proto_files(path, report):
-            yield from _read_protos(files, selection, report)
+            yield from map(function, _read_protos(files, selection, report))
         else:
-            yield from _read_logs(path, selection, first_lines, report, on_progress)
+            logs = _Logs(selection, function, first_lines, report, on_progress or _ignore, processes)
+            yield from logs.read(path)
 
 
 def _proto_files(path: str, report: Callable[[Problem], None]) -> list[ProtoFile]:
@@ -90,39 +141,53 @@ def _read_protos(files: list[ProtoFile], selection: Selection, report: Callable[
             yield entry
 
 
-def _read_logs(
-    path: str,
-    selection: Selection,
-    first_lines: bool,
-    report: Callable[[Problem], None],
-    on_progress: Callable[[int], None] | None,
-) -> Iterator[Entry]:
-    for name, raw in open_inputs([path], selection, report):
+@dataclass(frozen=True)
+class _Logs(Generic[T]):
+    """Reads logs; the fields are what ``map_entries`` is given."""
+
+    selection: Selection
+    function: Callable[[Entry], T]
+    first_lines: bool
+    report: Callable[[Problem], None]
+    on_progress: Callable[[int], None]
+    processes: int | None
+
+    def read(self, path: str) -> Iterator[T]:
+        for name, raw in open_inputs([path], self.selection, self.report):
+            try:
+                yield from self._read_file(name, raw)
+            except OSError as error:
+                reason = f"cannot read on at byte {raw.position}: {error.strerror or error}"
+                self.report(Problem(name, raw.position, 0, reason))
+
+    def _read_file(self, name: str, raw: RawFile) -> Iterator[T]:
+        def report(offset: int, length: int, reason: str) -> None:
+            self.report(Problem(name, offset, length, reason))
+
+        def wanted(header: Header) -> bool:
+            return self.selection.takes_entry(header.time, header.profile)
+
+        if raw.seekable and self.processes != 1 and (processes := self.processes or most_processes()) > 1:
+            reader = PartReader(raw, self.function, wanted, self.first_lines)
+            if len(parts := reader.parts()) > 1:
+                yield from read_parts(reader, parts, processes, report, self.on_progress)
+                return
         told = 0
-        try:
-            for entry in _read_file(name, raw, selection, first_lines=first_lines, report=report):
-                if on_progress and raw.position - told >= _PROGRESS_STEP:
-                    on_progress(raw.position - told)
-                    told = raw.position
-                yield entry
-        except OSError as error:
-            report(Problem(name, raw.position, 0, f"cannot read on at byte {raw.position}: {error.strerror or error}"))
-        if on_progress:
-            on_progress(raw.position - told)
+        window = Window(decoded(raw, name, report))
+        for found in Scanner(window, report, wanted=wanted, first_lines=self.first_lines).entries():
+            if raw.position - told >= _PROGRESS_STEP:
+                self.on_progress(raw.position - told)
+                told = raw.position
+            yield self.function(found.header.entry(found.body))
+        self.on_progress(raw.position - told)
 
 
-def _read_file(
-    path: str, raw: RawFile, selection: Selection, *, first_lines: bool, report: Callable[[Problem], None]
-) -> Iterator[Entry]:
-    def report_part(offset: int, length: int, reason: str) -> None:
-        report(Problem(path, offset, length, reason))
+def _same(entry: Entry) -> Entry:
+    return entry
 
-    def wanted(header: Header) -> bool:
-        return selection.takes_entry(header.time, header.profile)
 
-    window = Window(decoded(raw, path, report_part))
-    for found in Scanner(window, report_part, wanted=wanted, first_lines=first_lines).entries():
-        yield found.header.entry(found.body)
+def _ignore(_: int) -> None:
+    pass
 
 
 def _raise(problem: Problem) -> None:

@@ -37,7 +37,7 @@ class Scanner:
         """Scan what is in a window.
 
         Args:
-            window: The log, at its beginning.
+            window: The log.
             report: Called with what can't be read: offset and length in bytes, and why.
             wanted: Which entries to yield, by their headers.
             first_lines: Cut bodies to their first line.
@@ -68,6 +68,11 @@ class Scanner:
                 entry, offset = self._read_own(offset, offset + len(line), header, header.length)
             if entry is not None:
                 yield entry
+
+    def find(self, start: int) -> int:
+        """The offset of the first header line at or after ``start``, a line's beginning; the log's end if none is."""
+        self._found_any = True  # where a part of a log is scanned, it is a log
+        return self._find(start)
 
     def _skim(self, offset: int) -> Generator[ScannedEntry, None, int]:
         """Yields entries as long as they are plainly whole: most of most logs. Returns the first other's offset."""

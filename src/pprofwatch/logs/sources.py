@@ -25,6 +25,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _PLAIN = re.compile(rb"[A-Za-z0-9 ]*")
 #: Compressed bytes taken from a file at a time.
 _BLOCK = 128 << 10
+#: Of a file that is searched for frames, taken at a time.
+_SEARCHED = 1 << 20
 #: The longest window that is decompressed, as the power of two: what ``zstd --long`` makes, 128 MiB.
 _WINDOW_LOG_MAX = 27
 
@@ -122,17 +124,42 @@ def decoded(raw: RawFile, path: str, report: Report) -> Source:
     """
     magic = raw.peek(4)
     damaged_zstd = path.endswith(".zst") and not _PLAIN.fullmatch(magic)
-    if magic == _ZSTD_MAGIC or _ZSTD_SKIPPABLE.match(magic) or damaged_zstd:
+    if is_zstd(magic) or damaged_zstd:
         return ZstdSource(raw, report)
     if magic.startswith(_GZIP_MAGIC):
         return GzipSource(raw, report)
     return raw
 
 
-class ZstdSource:
-    """Zstandard frames, one after the other. After a damaged one it goes on with the next."""
+def is_zstd(magic: bytes) -> bool:
+    """Whether a file that begins with these four bytes is compressed with Zstandard."""
+    return magic == _ZSTD_MAGIC or _ZSTD_SKIPPABLE.match(magic) is not None
 
-    def __init__(self, raw: RawFile, report: Report) -> None:
+
+def find_frames(raw: RawFile) -> list[int]:
+    """Where Zstandard frames seem to begin in a seekable file: offsets. By chance, other bytes may look the same."""
+    frames: list[int] = []
+    overlap = len(_ZSTD_MAGIC) - 1
+    for begin in range(0, raw.size, _SEARCHED):
+        block = raw.read_at(begin, _SEARCHED + overlap)
+        found = -1
+        while (found := block.find(_ZSTD_MAGIC, found + 1)) >= 0:
+            frames.append(begin + found)
+    return frames
+
+
+class ZstdSource:
+    """Zstandard frames, one after the other. After a damaged one it goes on with the next.
+
+    Attributes:
+        awaited_text: Where the text of the frame begins that stands at ``awaited`` in the file, once it has been
+            reached; both in bytes.
+    """
+
+    def __init__(self, raw: RawFile, report: Report, *, awaited: int | None = None) -> None:
+        self.awaited_text: int | None = None
+        self._awaited = awaited
+        self._text = 0
         self._raw = raw
         self._report = report
         self._waiting = b""  # compressed bytes that no decoder has seen
@@ -161,6 +188,7 @@ class ZstdSource:
                 continue
             self._fresh = False
             if data:
+                self._text += len(data)
                 return data
 
     def _pass_broken_seal(self) -> None:
@@ -174,6 +202,8 @@ class ZstdSource:
         self._decoder = ZstdDecompressor(options={DecompressionParameter.window_log_max: _WINDOW_LOG_MAX})
         self._frame_at = self._raw.position - len(self._waiting)
         self._fresh = True
+        if self._frame_at == self._awaited:
+            self.awaited_text = self._text
 
     def _find_next_frame(self, block: bytes, what: str) -> bool:
         """Report the frame that is being read, and go on at the next one; False if there is none."""

@@ -148,11 +148,10 @@ def _add_up(stacks: Sequence[Stack], counts: Sequence[int]) -> dict[Stack, int]:
     by_stack = dict(zip(stacks, counts, strict=True))
     if len(by_stack) == len(stacks) and 0 not in counts:
         return by_stack
-    by_stack = {}
+    by_stack = dict.fromkeys(stacks, 0)
     for stack, count in zip(stacks, counts, strict=True):
-        if count:
-            by_stack[stack] = by_stack.get(stack, 0) + count
-    return by_stack
+        by_stack[stack] += count
+    return {stack: count for stack, count in by_stack.items() if count}
 
 
 class _Stacks:
@@ -169,7 +168,6 @@ class _Stacks:
         self.by_addresses: dict[bytes, tuple[bytes, Stack]] = {}
         #: The same by that text, for addresses that say nothing: in our own text all are 0x0.
         self._by_frames: dict[bytes, tuple[bytes, Stack]] = {}
-        self._stacks: dict[Stack, Stack] = {}
         self._frames: dict[Frame, Frame] = {}
 
     def read(self, body: bytes, addresses: bytes, offset: int) -> tuple[bytes, Stack]:
@@ -191,7 +189,7 @@ class _Stacks:
         frames = grammar.read_frames(text)
         shared = self._frames
         stack = Stack(tuple(shared.setdefault(frame, frame) for frame in frames or without_symbols))
-        found = text, self._stacks.setdefault(stack, stack)
+        found = text, stack
         if frames:
             self._by_frames[text] = found
         self._bytes += len(text) + _BESIDE
@@ -199,7 +197,7 @@ class _Stacks:
 
     def _forget(self) -> None:
         self._bytes = 0
-        for memory in (self.by_addresses, self._by_frames, self._stacks, self._frames):
+        for memory in (self.by_addresses, self._by_frames, self._frames):
             memory.clear()
 
 

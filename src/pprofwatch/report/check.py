@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pprofwatch.errors import ProfileError
 from pprofwatch.leaks.target import GOROUTINE, JUDGED, TargetLeaks
@@ -36,13 +36,45 @@ class _Watched:
     ongoing: list[CheckedLeak] = field(default_factory=list)
 
 
+class Counted(NamedTuple):
+    """An entry that is judged: the failed poll (without ``counts``), damaged body or profile that it is."""
+
+    time: float
+    target: str
+    profile: str
+    is_judged: bool = True
+    is_damaged: bool = False
+    counts: Counts | None = None
+
+
+class Counter:
+    """Counts what entries hold, one log or target after the other or mixed."""
+
+    def __init__(self) -> None:
+        self._parser = CountsParser()
+
+    def count(self, entry: Entry) -> Counted:
+        """What an entry holds. Those of profiles that are not judged, and differences, tell nothing."""
+        counted = Counted(entry.time, entry.target, entry.profile)
+        if entry.seconds or (entry.profile and entry.profile not in JUDGED):
+            return counted._replace(is_judged=False)
+        if not entry.body:
+            return counted
+        try:
+            counts = self._parser.parse(entry.body)
+        except ProfileError:
+            return counted._replace(is_damaged=True)
+        if counts.kind != entry.profile:
+            return counted._replace(is_damaged=True)
+        return counted._replace(counts=counts)
+
+
 class Check:
-    """Takes entries in order of time, target by target or mixed, and collects the leaks."""
+    """Takes what was counted in entries, in order of time, target by target or mixed, and collects the leaks."""
 
     def __init__(self, settings: LeakConfig) -> None:
         """``settings``: what a leak is."""
         self._settings = settings
-        self._parser = CountsParser()
         self._watched: dict[str, _Watched] = {}
         #: How many entries there were, failed polls and gaps included; of these, bodies that could not be parsed.
         self.entries = 0
@@ -52,35 +84,22 @@ class Check:
         #: What was not found to leak, but may have been, had the log gone on.
         self.suspects: list[CheckedLeak] = []
 
-    def take(self, entry: Entry) -> None:
-        """Take the next entry. Those of profiles that are not judged, and differences, tell nothing."""
-        if entry.seconds or (entry.profile and entry.profile not in JUDGED):
+    def take(self, counted: Counted) -> None:
+        """Take the next entry."""
+        self.entries += counted.is_judged
+        self.damaged += counted.is_damaged
+        if counted.counts is None:
             return
-        self.entries += 1
-        if not entry.body:
-            return
-        counts = self._parse(entry)
-        if counts is None:
-            self.damaged += 1
-            return
-        watched = self._watch(entry)
-        for finding in watched.leaks.observe(entry.profile, entry.time, counts):
-            self._take_finding(watched, JUDGED[entry.profile], finding, entry.time)
+        watched = self._watch(counted)
+        for finding in watched.leaks.observe(counted.profile, counted.time, counted.counts):
+            self._take_finding(watched, JUDGED[counted.profile], finding, counted.time)
 
     def finish(self) -> None:
         """Bring the leaks that go on up to the last entry, and see what is suspected then."""
         for watched in self._watched.values():
             self._finish(watched)
 
-    def _parse(self, entry: Entry) -> Counts | None:
-        """The counts in an entry, or None where its body is not the profile that it should be."""
-        try:
-            counts = self._parser.parse(entry.body)
-        except ProfileError:
-            return None
-        return counts if counts.kind == entry.profile else None
-
-    def _watch(self, entry: Entry) -> _Watched:
+    def _watch(self, entry: Counted) -> _Watched:
         """What watches the target; anew when time goes back: that is another log, and maybe another server's."""
         watched = self._watched.get(entry.target)
         if watched is None or entry.time < watched.last - self._settings.window:
