@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from garbling import damaged, damaged_text, declared, in_memory, inputs
@@ -37,8 +37,10 @@ from pprofwatch.logs import names
 from pprofwatch.logs.compress import compress_segment
 from pprofwatch.logs.entry import encode_entry
 from pprofwatch.logs.foreign import parse_date_line
+from pprofwatch.logs.parts import PartReader, read_parts
 from pprofwatch.logs.recovery import examine
 from pprofwatch.logs.seal import LENGTH, Seal, is_broken_seal, parse_seal
+from pprofwatch.logs.sources import open_raw
 from pprofwatch.logs.verify import Finding, Verifier
 from pprofwatch.logs.zstd import ZstdCompressor
 from pprofwatch.model import Entry, Frame, Stack
@@ -206,6 +208,20 @@ def test_a_log_is_read_and_what_cannot_be_is_said(data: bytes) -> None:
     assert {entry.time for entry in whole} <= {entry.time for entry in quick}
     assert all(problem.offset >= 0 and problem.length > 0 and problem.reason.isprintable() for problem in problems)
     assert bool(problems) <= any(finding.kind == "damage" for finding in found)
+
+
+@inputs(300)
+@given(damaged(PLAIN, LOG_TOKENS) | damaged(PACKED_LOGS, PACKED_TOKENS), st.integers(20, 300))
+def test_a_log_in_parts_is_the_log(data: bytes, size: int) -> None:
+    told: list[tuple[int, int, str]] = []
+    with in_memory(data) as (path, _):
+        whole, problems = read_all(path)
+        with open_raw(path) as raw:
+            reader = PartReader(raw, lambda entry: entry, lambda _: True, first_lines=False)
+            parts = reader.parts(size)
+            assume(len(parts) > 1)  # what it can't read in parts, it is not given
+            assert list(read_parts(reader, parts, 0, lambda *what: told.append(what), lambda _: None)) == whole
+    assert sorted(told) == sorted((problem.offset, problem.length, problem.reason) for problem in problems)
 
 
 @inputs(300)
