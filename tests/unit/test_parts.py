@@ -7,6 +7,8 @@ import gzip
 import os
 import random
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,3 +161,22 @@ def test_a_long_log_is_read_by_several_processes(tmp_path: Path) -> None:
     assert len(pids) == 2
     assert here not in pids
     assert len({id(made) for _, _, made in found}) == 1
+
+
+def test_who_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    """Nobody takes what is found any more: that ends them."""
+    path = tmp_path / "a.log"
+    path.write_bytes(log_of(OURS * 200))
+    program = (
+        "import sys; from pprofwatch.logs.parts import *; from pprofwatch.logs.sources import open_raw\n"
+        "reader = PartReader(open_raw(sys.argv[1]), lambda entry: entry, lambda _: True, False)\n"
+        "found = read_parts(reader, reader.parts(100_000), 3, print, lambda _: None)\n"
+        "print(next(found), flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        process.kill()
+        assert process.stdout.read() == b""  # it ends when all that have it open have ended

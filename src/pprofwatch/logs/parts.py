@@ -288,16 +288,21 @@ class _Processes:
         receiving, sending = context.Pipe(duplex=False)
         self._running.enter_context(receiving)
         with sending:
-            process = context.Process(target=_work, args=(self._reader, share, sending), daemon=True)
+            process = context.Process(
+                target=_work, args=(self._reader, share, sending, [*self._received, receiving]), daemon=True
+            )
             process.start()
         self._running.callback(process.join)
         self._running.callback(process.kill)
         return receiving
 
 
-def _work(reader: PartReader[Any], share: Sequence[Part], sending: Connection) -> None:
-    """What a process does: read its share of the parts."""
+def _work(reader: PartReader[Any], share: Sequence[Part], sending: Connection, others: Sequence[Connection]) -> None:
+    """What a process does: read its share of the parts. ``others``: what it has no use for."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for other in others:  # else nothing would tell that nobody is there to take what is sent
+        other.close()
     with contextlib.suppress(AttributeError, ImportError, OSError):  # a small pipe will do, if slower
         import fcntl  # noqa: PLC0415
 
