@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import anyio
@@ -62,6 +63,27 @@ async def test_a_clock_that_is_set_a_year_forth_does_not_make_all_logs_old(tmp_p
             times.monotonic += 365 * DAY
             janitor.wrote(1 << 60)
             await until(lambda: not young.exists())
+            tasks.cancel_scope.cancel()
+    assert said == []
+
+
+@pytest.mark.anyio
+async def test_removing_does_not_wait_for_compression(tmp_path: Path) -> None:
+    times, said = Times(), list[tuple[int, str]]()
+    config = LogConfig(tmp_path, keep_size=160 << 20, keep_age=90 * DAY, keep_free=1024)
+    janitor = Janitor(config, times.clock, LogTrouble(lambda *line: said.append(line)), live=lambda: ())
+    large, old = closed(tmp_path, 1), closed(tmp_path, 80)
+    large.write_bytes(random.Random(1).randbytes(1 << 20) * 128)
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(janitor.run)
+            janitor.closed(large)
+            await until(lambda: any(large.parent.glob("*.tmp")))
+            times.monotonic += 15 * DAY
+            times.wall += 15 * DAY
+            janitor.wrote(1 << 60)
+            await until(lambda: not old.exists())
+            assert large.exists()
             tasks.cancel_scope.cancel()
     assert said == []
 

@@ -1,4 +1,4 @@
-"""Keeps the log folder small: closed segments are compressed one at a time, and the oldest files removed."""
+"""Keeps the log folder small: closed segments are compressed one at a time, and meanwhile the oldest files removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LOOK = 1.0
 _SMALL_PART = 1 / 20
 #: So small a part of ``keep_size``, and of ``keep_free``, is made room for in advance, for what is written until the
 #: next time.
-_ROOM = 32
+_ROOM = 16
 #: Bytes that a file may take of the disk beyond its length.
 _BLOCK = 4096
 #: Compressing is in no hurry, and polls are: the thread's niceness.
@@ -72,7 +72,7 @@ class Janitor:
         self._live = live
         self._waiting: deque[Path] = deque()
         self._failed: list[Path] = []
-        self._news = anyio.Event()
+        self._news, self._more = anyio.Event(), anyio.Event()
         #: Bytes that may be written before something has to be removed.
         self._room = 0
         #: When to look at all files, and when at the disk, on the monotonic clock.
@@ -85,8 +85,8 @@ class Janitor:
     def closed(self, path: Path) -> None:
         """A closed segment waits for compression."""
         self._waiting.append(path)
-        self._room -= _BLOCK
-        self._news.set()
+        self._more.set()
+        self.wrote(_BLOCK)
 
     def wrote(self, size: int) -> None:
         """So many bytes more are in the folder."""
@@ -96,15 +96,24 @@ class Janitor:
 
     async def run(self) -> None:
         """Works as segments are closed and the folder grows, and now and then anyway."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._compress_waiting)
+            while True:
+                self._news = anyio.Event()
+                if await self._must_look():
+                    await self._remove_old()
+                else:
+                    with anyio.move_on_after(_LOOK):
+                        await self._news.wait()
+
+    async def _compress_waiting(self) -> None:
+        """Beside removing, which can't wait until a large segment is compressed on a busy machine."""
         while True:
-            self._news = anyio.Event()
-            if await self._must_look():
-                await self._remove_old()
-            elif self._waiting:
+            self._more = anyio.Event()
+            if self._waiting:
                 await self._compress(self._waiting.popleft())
             else:
-                with anyio.move_on_after(_LOOK):
-                    await self._news.wait()
+                await self._more.wait()
 
     async def _must_look(self) -> bool:
         now = self._clock.monotonic()
@@ -130,6 +139,7 @@ class Janitor:
         self._remove_at = self._clock.monotonic() + _INTERVAL
         self._waiting.extend(self._failed)
         self._failed.clear()
+        self._more.set()
         began = self._clock.monotonic()
         room = await self._do("remove old logs", partial(_remove_old, self.config, self._age_now(), self._live()))
         self._room = max(room or 0, min(self.config.keep_size, self.config.keep_free) // _ROOM)
@@ -166,9 +176,11 @@ def _compress(path: Path) -> int:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
     try:
         blocks = path.stat().st_blocks
-    except FileNotFoundError:  # it was removed while it waited
-        return 0
-    return (blocks - compress_segment(path).stat().st_blocks) * 512
+        return (blocks - compress_segment(path).stat().st_blocks) * 512
+    except (FileNotFoundError, LogError):
+        if path.exists():
+            raise
+        return 0  # it was removed while it waited, or as it was begun
 
 
 def _remove_old(config: LogConfig, now: float, live: Collection[Path]) -> int:
