@@ -197,7 +197,12 @@ PACKED_LOGS = [SEALED, zstd(PLAIN[0]) + zstd(PLAIN[1]), gzip.compress(PLAIN[2])]
 PACKED_TOKENS = [zstd(b""), b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18\xff\xff\xff\x7f", b"\x1f\x8b\x08", bytes(20)]
 
 
+#: The next profile's beginning is found in a line that is no beginning, and before that there is none.
+QUOTED = DATE + b"goroutine profile: total 9\n6 @ 0x48c3ca\n# labels: {}goroutine profile: total 9\n"
+
+
 @inputs(600)
+@example(QUOTED + b"2 @ 0x48c3cb\n#\t0x48c3cb\tmain.work")
 @given(damaged(PLAIN, LOG_TOKENS) | damaged(PACKED_LOGS, PACKED_TOKENS))
 def test_a_log_is_read_and_what_cannot_be_is_said(data: bytes) -> None:
     found: list[Finding] = []

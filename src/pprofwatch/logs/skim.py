@@ -101,7 +101,9 @@ def _find_date(window: Window, start: int) -> int | None:
         window.read_on()
     data, begin = window.data, start - window.base
     profile_at = data.rfind(b"\n", begin, found) + 1
-    date_at = data.rfind(b"\n", begin, profile_at - 1) + 1
+    date_at = data.rfind(b"\n", begin, profile_at - 1) + 1 if profile_at else 0
+    if not date_at:
+        return None
     last_end = date_at - data.endswith(b"\n\n", begin, date_at)
     last_at = data.rfind(b"\n", begin, last_end - 1) + 1
     if not last_at or not data.startswith(b"#\t0x", last_at) or data.find(LENGTH, last_at, found) >= 0:
