@@ -66,6 +66,16 @@ def leak(every: float, *, after: float = 0, at_once: int = 1) -> Iterator[int]:
     return (at_once * (int((t - after) / every) + 1) if t >= after else 0 for t in seconds())
 
 
+def at_random(rng: random.Random, per_second: float, *, after: float = 0) -> Iterator[int]:
+    """How many have begun until then, of those that begin at random from ``after`` on."""
+    count, begin = 0, after + rng.expovariate(per_second)
+    for t in seconds():
+        while begin <= t:
+            count += 1
+            begin += rng.expovariate(per_second)
+        yield count
+
+
 def waves(rng: random.Random, level: float, *, swing: float = 0.5, period: float = 40 * MINUTE) -> Iterator[int]:
     """Traffic that goes up and down, with noise."""
     for t in seconds():
@@ -73,14 +83,19 @@ def waves(rng: random.Random, level: float, *, swing: float = 0.5, period: float
         yield max(0, round(rng.gauss(mean, math.sqrt(mean))))
 
 
-def sessions(rng: random.Random, per_second: float, lifetime: float) -> Iterator[int]:
-    """Sessions that begin at random and last ``lifetime`` seconds in the mean."""
+def sessions(
+    rng: random.Random, per_second: float, lifetime: float, *, times: float = 1, within: float = HOUR
+) -> Iterator[int]:
+    """Sessions that begin at random and last ``lifetime`` seconds in the mean.
+
+    They come ``per_second`` at first, and within so many seconds so many ``times`` as often.
+    """
     ends: list[float] = []
     begin = rng.expovariate(per_second)
     for t in seconds():
         while begin <= t:
             heapq.heappush(ends, begin + rng.expovariate(1 / lifetime))
-            begin += rng.expovariate(per_second)
+            begin += rng.expovariate(per_second * (1 + (times - 1) * min(1.0, begin / within)))
         while ends and ends[0] <= t:
             heapq.heappop(ends)
         yield len(ends)

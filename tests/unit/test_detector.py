@@ -18,6 +18,7 @@ from simulated import (
     START,
     Poll,
     added,
+    at_random,
     find,
     found,
     leak,
@@ -139,6 +140,23 @@ def test_a_floor_that_rises_slowly_under_lively_traffic_is_found_in_the_long_run
     assert after(one) >= 90 * MINUTE
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_leak_that_a_deploy_brings_is_found_soon_though_all_clients_come_back_first(seed: int) -> None:
+    rng, deployed = random.Random(seed), 20 * MINUTE
+    clients = (min(60, (t - deployed) // 2) if t >= deployed else 60 for t in seconds())
+    lost = at_random(rng, 0.1, after=deployed)
+    assert after(one_leak(with_traffic(2, added(clients, lost), seed))) <= deployed + 70 * MINUTE
+
+
+@pytest.mark.parametrize("seed", [1, 13])
+def test_what_a_timer_no_longer_ends_is_found_though_it_did_for_an_hour(seed: int) -> None:
+    births = list(itertools.islice(at_random(random.Random(seed), 0.1), 3 * HOUR // EVERY))
+    lifetime, broken = 10 * MINUTE // EVERY, HOUR // EVERY
+    deaths = [births[max(0, min(i - lifetime, broken))] for i in range(len(births))]
+    living = (born - dead for born, dead in zip(births, deaths, strict=True))
+    assert HOUR < after(one_leak(with_traffic(3, living))) <= HOUR + 72 * MINUTE
+
+
 def test_a_leak_below_the_least_count_is_none() -> None:
     polls = with_traffic(2, leak(100))
     (finding,) = find(polls, Detector(min_count=60))
@@ -232,6 +250,29 @@ def test_sessions_of_a_load_test_that_is_ramped_up_are_no_leak(seed: int) -> Non
     calls = [[max(0, round(rng.gauss(n / 5, math.sqrt(n / 5)))) for n in users] for _ in range(4)]
     series = {LEAKING: iter(users), **{s: iter(n) for s, n in zip(OTHERS, calls, strict=False)}}
     assert not found(server(3, series))
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_sessions_that_begin_ever_more_often_are_no_leak(seed: int) -> None:
+    users = sessions(random.Random(seed), 0.01, 100 * MINUTE, times=20, within=3 * HOUR)
+    assert not found(with_traffic(3, users, seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pool_that_keeps_the_most_workers_that_requests_have_needed_is_no_leak(seed: int) -> None:
+    rng = random.Random(seed)
+    asked, queries = (
+        list(itertools.islice(sessions(rng, 0.4, 10, times=10, within=2.5 * HOUR), 1000)) for _ in range(2)
+    )
+    most = itertools.accumulate(asked, max)
+    pool_of = {place: stack(f"main.(*Worker).{place}", "main.(*Worker).run") for place in ("work", "wait")}
+    series = {
+        stack("main.(*Server).ask", "main.(*Server).serve"): iter(asked),
+        stack("main.(*Base).query", "main.(*Base).serve"): iter(queries),
+        pool_of["work"]: iter(asked),
+        pool_of["wait"]: (workers - working for workers, working in zip(most, asked, strict=True)),
+    }
+    assert not found(server(2.5, series | {s: waves(rng, n) for s, n in OTHERS.items()}))
 
 
 # Restarts, holes, clocks.

@@ -54,3 +54,34 @@ def test_what_may_not_leak_is_judged_no_leak_and_no_suspect(seed: int) -> None:
         assert may_leak(series, least) or not (is_leak or suspected), (least, list(series.blocks), series.last)
     # The rounds say something: all three happened often.
     assert min(leaks, suspects, sieved) > ROUNDS // 20
+
+
+def closed(floors: list[int], *, swing: int = 0) -> Series:
+    """A series with these floors, a count of ``swing`` more in each block."""
+    series = Series(floors[0], from_zero=False)
+    for floor in floors:
+        series.add(floor)
+        series.add(floor + swing)
+        series.add(floor)
+        series.close_block()
+    return series
+
+
+def is_leak(series: Series) -> bool:
+    run = find_run(series.floors, PAUSE)
+    assert run is not None
+    growth = judge(series, run, total=series, traffic=Traffic([series]), min_count=10, block_seconds=60.0)
+    return growth is not None
+
+
+def test_a_leak_that_is_just_higher_than_ever_before_passes() -> None:
+    series = closed([100, *[0] * 40, *range(0, 102, 2), 101])
+    assert max(series.peaks[:1]) == series.last - 1
+    assert is_leak(series)
+    assert may_leak(series, 10)
+
+
+def test_a_leak_that_only_a_run_with_long_pauses_shows_passes() -> None:
+    series = closed([20, 20, *range(20, 80), *[80] * 16, *range(80, 110)], swing=40)
+    assert is_leak(series)
+    assert may_leak(series, 10)

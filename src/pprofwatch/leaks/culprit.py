@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def package(function: str) -> str:
     return function if dot < 0 else function[:dot]
 
 
+@functools.lru_cache(maxsize=8192)  # of a leak's stacks it is asked whenever a block closes
 def is_standard(frame: Frame) -> bool:
     """Whether a frame is the runtime's or the standard library's.
 

@@ -307,16 +307,17 @@ class Detector:
         all_series = self._history.series
         traffic = Traffic(all_series.values())
         alone: dict[Stack, _Active] = {}
+        told = {stack for active in self._active for stack in active.stacks}
         for stack, run in runs.items():
             series = all_series[stack]
-            growth = self._judge(series, run, traffic)
+            growth = self._judge(series, run, traffic, told=stack in told)
             if growth is not None:
                 alone[stack] = self._activate(time, [stack], series, growth, grouped=False)
         together = []
         for group in self._history.groups.values():
             if group.series is None or (of_all := self._run(group.series)) is None:
                 continue
-            growth = self._judge(group.series, of_all, traffic, group.parts)
+            growth = self._judge(group.series, of_all, traffic, group.parts, told=not told.isdisjoint(group.stacks))
             if growth is not None:
                 stacks = self._grown(group, growth)
                 first = alone.get(stacks[0])
@@ -329,7 +330,9 @@ class Detector:
         is_large = series.last >= (self._min_count if self._max_total else RUNAWAY_GROWTH)
         return find_run(series.floors, PAUSE) if is_large or may_leak(series, self._min_count) else None
 
-    def _judge(self, series: Series, run: Run, traffic: Traffic, parts: Iterable[Series] = ()) -> Growth | None:
+    def _judge(
+        self, series: Series, run: Run, traffic: Traffic, parts: Iterable[Series] = (), *, told: bool
+    ) -> Growth | None:
         is_young = len(series.blocks) < STRIDE * int(STEADY_BLOCKS)
         if is_young and series.last < RUNAWAY_GROWTH and not self._max_total:
             return None
@@ -344,6 +347,7 @@ class Detector:
             min_count=self._min_count,
             block_seconds=block_seconds,
             parts=parts,
+            told=told,
         )
 
     def _activate(self, time: float, stacks: list[Stack], series: Series, growth: Growth, *, grouped: bool) -> _Active:

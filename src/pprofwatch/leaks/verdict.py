@@ -6,7 +6,8 @@ through the same stack; there the traffic itself has to be ruled out as the caus
 growth of which a little dies, or which comes as traffic multiplies: it may be sessions, and gets as much time.
 
 Traffic is known by its turnover. When healthy load doubles, births and deaths double with the level; when goroutines
-leak, the level rises and the deaths stay as they were. A rise that most other stacks share is traffic, too.
+leak, the level rises and the deaths stay as they were. A rise that other stacks share is traffic, too: that most of
+them share, or two that are as busy as before, like the requests that a pool's workers work on.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ PAUSE = BLOCKS_PER_WINDOW // 2
 # … but in a long one, of what comes in irregular bursts, pauses of a window are nothing unusual.
 LONG_PAUSE = BLOCKS_PER_WINDOW
 LONG_BLOCKS = 3 * BLOCKS_PER_WINDOW
+# What comes back after a restart, and what was healthy before the leak began, ends within so many blocks.
+WARM_UP = 10
 # Births without deaths must last a window, and then be seen to go on: pools and sessions that fill for just that long
 # stop now. The fewer births, the longer it takes to see that they have not.
 STEADY_BLOCKS = BLOCKS_PER_WINDOW + 0.25
@@ -42,6 +45,7 @@ LEAST_EVENTS = 5
 LEAST_SPREAD = 4.0
 # Growth that slows down heads for a plateau.
 SLOWING_T = -1.5
+SLOWING_T_OF_CUT_RUN = -0.75
 LATE_SHARE = 0.6
 # Growth that has stopped: fewer births lately than a fair share less what chance explains (in standard deviations).
 FAIR_SHARE = 0.9
@@ -77,6 +81,9 @@ LONG_STRAIGHT = 0.96
 LIVELIEST = 24
 LEAST_TURNOVER = 20
 LEAST_OTHERS = 3
+# What rises with traffic rises about as much as so many of the lively stacks do; a leak rises so many times as much.
+WITNESSES = 2
+OUTGROWN = 1.25
 # A leak this fast and this large needs no window: 8 goroutines a second for four blocks (4 minutes by default).
 RUNAWAY_BLOCKS = 4
 RUNAWAY_PER_SECOND = 8.0
@@ -108,11 +115,27 @@ class Traffic:
 
     def common_ratio(self, series: Series, n: int) -> float:
         """The median of the ratios of the others' levels at the end and the begin of the last ``n`` blocks."""
+        ratios = [ratio for ratio, each in self._level_ratios(n) if each is not series]
+        return ratios[len(ratios) // 2] if len(ratios) >= LEAST_OTHERS else 1.0
+
+    def witnessed_ratio(self, own: Iterable[Series], n: int) -> float:
+        """The ratio of levels, as above, that ``WITNESSES`` stacks have risen by at least; 1 where there are fewer.
+
+        Only what is lively bears witness: where most of what comes stays, it is growth of the same kind.
+
+        Args:
+            own: The series that is judged, and those that it is made up of.
+            n: The number of blocks.
+        """
+        excluded = {id(each) for each in own}
+        ratios = [ratio for ratio, each in self._level_ratios(n) if id(each) not in excluded and _is_lively(each, n)]
+        return ratios[-WITNESSES] if len(ratios) >= WITNESSES else 1.0
+
+    def _level_ratios(self, n: int) -> list[tuple[float, Series]]:
         if n not in self._ratios:
             known = [each for each in self._lively if len(each.blocks) >= STRIDE * n]
             self._ratios[n] = sorted(((_level_ratio(each, n), each) for each in known), key=lambda pair: pair[0])
-        ratios = [ratio for ratio, each in self._ratios[n] if each is not series]
-        return ratios[len(ratios) // 2] if len(ratios) >= LEAST_OTHERS else 1.0
+        return self._ratios[n]
 
 
 def judge(
@@ -124,6 +147,7 @@ def judge(
     min_count: int,
     block_seconds: float,
     parts: Iterable[Series] = (),
+    told: bool = False,
 ) -> Growth | None:
     """Say whether a series grows without bound.
 
@@ -135,6 +159,7 @@ def judge(
         min_count: The least growth that is worth an alert.
         block_seconds: How long a block is.
         parts: Where the series is a group's, those of its stacks.
+        told: It was found to leak before, and that goes on: it is not compared with others again, which takes long.
 
     Returns:
         The growth, or None where it is none, or too early to say.
@@ -143,24 +168,34 @@ def judge(
         return Growth(latest, runaway=True)
     for run in _runs(series, latest):
         lasts = run.growth >= min_count and run.length >= STEADY_BLOCKS + FEW_BIRTHS / run.growth
-        if not lasts or not _goes_on(run) or _was_here_before(run, series):
+        cut = run.start > latest.start
+        if not lasts or not _goes_on(run, cut=cut) or _was_here_before(run, series):
             continue
         patient = len(run.steps) >= TRAFFIC_BLOCKS
         if _without_deaths(run, series):
-            if patient or not (_stirs(run, series, parts) or _traffic_multiplies(run, total)):
+            if not (_stirs(run, series, parts) or _traffic_multiplies(run, total)):
                 return Growth(run)
-        elif patient and _stands_out(run, series, min_count, traffic):
+            is_leak = patient
+        else:
+            is_leak = patient and _stands_out(run, series, min_count, traffic, cut=cut)
+        if is_leak and (told or _outgrows_witnesses(run, series, parts, traffic)):
             return Growth(run)
     return None
 
 
 def _runs(series: Series, latest: Run) -> Iterator[Run]:
-    """The latest run, and the one that bears longer pauses, where there is one that is not just the same."""
+    """The latest run; the one that bears longer pauses, where it is not the same; and the latest without its begin.
+
+    A leak that a deploy brings begins as all clients come back, and one beside healthy traffic begins in its midst.
+    """
     yield latest
     if latest.start > 0 and len(series.blocks) >= STRIDE * LONG_BLOCKS:
         run = find_run(series.floors, LONG_PAUSE)
         if run is not None and len(run.steps) >= LONG_BLOCKS and run.start != latest.start:
             yield run
+    if len(latest.steps) >= WARM_UP + TRAFFIC_BLOCKS:
+        came_before = sum(latest.steps[:WARM_UP])
+        yield Run(latest.start + WARM_UP, latest.count_from + came_before, latest.steps[WARM_UP:])
 
 
 def _was_here_before(run: Run, series: Series) -> bool:
@@ -181,10 +216,14 @@ def _is_runaway(run: Run, series: Series, total: Series, block_seconds: float) -
     return steady and without_deaths and run.growth >= RUNAWAY_TIMES_NORMAL * normal
 
 
-def _goes_on(run: Run) -> bool:
-    """Whether growth came in many steps, does not slow down and has not stopped."""
+def _goes_on(run: Run, *, cut: bool) -> bool:
+    """Whether growth came in many steps, does not slow down and has not stopped.
+
+    A run whose begin was cut off (``cut``) must not even seem to slow down: it was quick there.
+    """
     steps = run.steps
-    if run.events < LEAST_EVENTS or run.spread < LEAST_SPREAD or run.acceleration < SLOWING_T:
+    slowing = SLOWING_T_OF_CUT_RUN if cut else SLOWING_T
+    if run.events < LEAST_EVENTS or run.spread < LEAST_SPREAD or run.acceleration < slowing:
         return False
     third = len(steps) // 3
     if sum(steps[-third:]) < LATE_SHARE * sum(steps[:third]):
@@ -222,8 +261,18 @@ def _traffic_multiplies(run: Run, total: Series) -> bool:
     return late >= max(ENOUGH_FALLS, TRAFFIC_MULTIPLIES * early)
 
 
-def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic) -> bool:
-    """Whether the floor has risen clear of what traffic explains."""
+def _outgrows_witnesses(run: Run, series: Series, parts: Iterable[Series], traffic: Traffic) -> bool:
+    """Whether it has risen more than other stacks that stay as lively as they were, and rise with the traffic."""
+    n = len(run.steps)
+    return _level_ratio(series, n) >= OUTGROWN * traffic.witnessed_ratio((series, *parts), n)
+
+
+def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, cut: bool) -> bool:
+    """Whether the floor has risen clear of what traffic explains.
+
+    Of a run whose begin was cut off (``cut``) less is known. Its level must have risen in any case, and no more may die
+    than did before.
+    """
     n = len(run.steps)
     third = n // 3
     falls = series.falls
@@ -231,11 +280,12 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic) -> b
     early = slice(STRIDE * run.start, STRIDE * (run.start + n // 6 + 1))
     early_peak, early_floor = max(series.blocks[early][1::STRIDE]), min(series.blocks[early][0::STRIDE])
     clearance = min(series.blocks[-LAST_BLOCKS * STRIDE :: STRIDE]) - early_peak
-    if clearance < min_count:
-        return False
-    level = _level_ratio(series, n)
     # Seen from polls, turnover rises with the square root of the level at the least.
     turnover = (late_falls + 1) / (early_falls + 1) - 1
+    level = _level_ratio(series, n)
+    is_sure = not cut or (level >= LEVEL_UNDER_LIVELY_TRAFFIC and turnover <= 0 and early_falls >= LEAST_TURNOVER)
+    if clearance < min_count or not is_sure:
+        return False
     expected = sqrt(level) - 1
     steady = turnover <= TURNOVER_OF_TRAFFIC * expected
     lively = run.growth < LIVELY * (run.growth + sum(falls[run.start :]))
@@ -255,6 +305,12 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic) -> b
     if not steady and (turnover > TURNOVER_IN_DOUBT * expected or level < LEVEL_IN_DOUBT or n < DOUBTFUL_BLOCKS):
         return False
     return level >= (1.4 if clear else 1.5) * traffic.common_ratio(series, n)
+
+
+def _is_lively(series: Series, n: int) -> bool:
+    """Whether most of what came in the last ``n`` blocks is gone again."""
+    growth = series.last - series.blocks[-STRIDE * n]
+    return growth < LIVELY * (growth + sum(series.falls[-n:]))
 
 
 def _level_ratio(series: Series, n: int) -> float:
