@@ -83,7 +83,7 @@ def main() -> int:
         except Exception:  # noqa: BLE001  # whatever it is, it is what is looked for
             counts[name] += 1
             failures[name] += 1
-            print(f"{name} failed:\n{traceback.format_exc()}", flush=True)
+            print(f"{name} failed, of {data.hex()}:\n{traceback.format_exc()}", flush=True)
         slowest[name] = max(slowest[name], time.monotonic() - since)
 
     while counts.total() < args.inputs and time.monotonic() - began < args.seconds and left:

@@ -210,7 +210,9 @@ def test_a_log_is_read_and_what_cannot_be_is_said(data: bytes) -> None:
         whole, problems = read_all(path)
         quick, _ = read_all(path, first_lines=True)
         Verifier(found.append, lambda _: None).check(path)
-    assert {entry.time for entry in whole} <= {entry.time for entry in quick}
+    # Who reads first lines only can't see that a body has lost as many bytes as the next entry has.
+    is_damaged = any(problem.reason == "damaged entry" for problem in problems)
+    assert is_damaged or {entry.time for entry in whole} <= {entry.time for entry in quick}
     assert all(problem.offset >= 0 and problem.length > 0 and problem.reason.isprintable() for problem in problems)
     assert bool(problems) <= any(finding.kind == "damage" for finding in found)
 
