@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import subprocess
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -40,3 +42,15 @@ def go_server(go_binary: Path) -> Iterator[StartGoServer]:
     """Starts real Go servers: ``server = go_server("-leak", "1s")``."""
     with contextlib.ExitStack() as servers:
         yield lambda *args: servers.enter_context(goserver.running(go_binary, *args))
+
+
+@pytest.fixture
+def strace() -> str:
+    """The program that shows system calls and makes them fail, where it may trace."""
+    program = shutil.which("strace")
+    if program is None:
+        pytest.skip("needs strace (Debian: apt-get install strace)")
+    tried = subprocess.run([program, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"strace may not trace here: {tried.stderr.strip()}")
+    return program

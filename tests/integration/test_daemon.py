@@ -260,6 +260,53 @@ async def test_a_detector_that_fails_is_said_once_and_polls_go_on(tmp_path: Path
     assert len(mistakes) == 1
 
 
+async def test_a_poll_that_ends_by_a_mistake_is_said_counted_and_followed_by_the_next(tmp_path: Path) -> None:
+    """A clock that fails once stands for what nobody foresaw."""
+    is_broken = False
+
+    def wall() -> float:
+        nonlocal is_broken
+        if is_broken:
+            is_broken = False
+            raise OverflowError("clock broke")
+        return time.time()
+
+    clock = Clock(wall, time.monotonic)
+    async with (
+        serve(answer(GOROUTINE)) as server,
+        running(config_for(tmp_path, target(server.address)), clock=clock) as run,
+    ):
+        await run.logged(server.address, 2)
+        is_broken = True
+        await run.said(f"{server.address} goroutine: a mistake of ours (OverflowError at test_daemon.py:")
+        entries = await run.logged(server.address, len(run.entries(server.address)) + 3)
+        assert server.connections == 1
+    assert [entry.gap for entry in entries if entry.error == "a mistake of ours"] == [1]
+
+
+async def test_a_loop_that_ends_by_a_mistake_is_said_and_stops_no_other_target(tmp_path: Path) -> None:
+    class BrokenWatch(SpyWatch):
+        """Its loop for evidence fails, once there is something to ask for."""
+
+        looked_at = 0
+
+        @property
+        def wants_evidence(self) -> bool:  # type: ignore[override]
+            self.looked_at += 1
+            if self.looked_at > 1:
+                raise RuntimeError("detector broke")
+            return True
+
+    async with (
+        serve(answer(GOROUTINE)) as server,
+        serve(answer(GOROUTINE)) as other,
+        running(config_for(tmp_path, target(server.address), target(other.address))) as run,
+    ):
+        run.watches[server.address] = BrokenWatch()
+        await run.said(f"{server.address}: a mistake of ours (ExceptionGroup")
+        await run.logged(other.address, len(run.entries(other.address)) + 5)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_ends_during_a_long_request_with_nothing_left_behind(
     number: signal.Signals, go_server: StartGoServer, tmp_path: Path

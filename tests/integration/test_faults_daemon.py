@@ -137,6 +137,20 @@ async def test_a_log_that_is_a_folder_stops_no_other(tmp_path: Path) -> None:
     assert len([line for line in daemon.said.splitlines() if "goroutine.log" in line]) <= 2
 
 
+async def test_fifos_in_the_place_of_its_own_files_keep_it_from_nothing(tmp_path: Path) -> None:
+    """To read one waits for who writes to it, for ever."""
+    async with serve(answer(GOROUTINE)) as server:
+        incidents = tmp_path / "d" / "logs" / folder_name(server.address) / "incidents"
+        incidents.mkdir(parents=True)
+        for name in ("incidents.log", "delivered.json"):
+            os.mkfifo(incidents / name)
+        with daemon_in(tmp_path / "d", config(server.address)) as daemon:
+            with anyio.fail_after(30):
+                await daemon.logged(server.address, 3)
+            assert daemon.end() < STOP_TIMEOUT
+    assert f"{incidents}/incidents.log: expected a regular file" in daemon.said
+
+
 async def test_sigterm_at_any_moment_ends_it_in_time_and_leaves_the_log_whole(tmp_path: Path) -> None:
     rng = random.Random(20270101)
     rounds = 5
@@ -155,6 +169,7 @@ async def test_sigterm_at_any_moment_ends_it_in_time_and_leaves_the_log_whole(tm
                 assert problems == []
                 assert {entry.body for entry in entries if not entry.gap and not entry.error} <= {GOROUTINE}
         asked = len(server.requests)
+    assert daemon.said.count("SIGTERM: ending") == rounds
     # What was asked for when it ended may have been left.
     assert asked - rounds <= len([entry for entry in entries if not entry.gap]) <= asked
 
@@ -238,6 +253,26 @@ async def test_a_daemon_that_stalls_gives_no_sign_of_life_until_it_goes_on(
         entries = daemon.entries("127.0.0.1:1")
     # What was missed is told.
     assert sum(entry.gap for entry in entries) > 10
+
+
+async def test_a_disk_that_hangs_in_a_sync_stops_signs_of_life_but_neither_polls_nor_the_end(
+    strace: str, tmp_path: Path
+) -> None:
+    hangs = ("-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=4000000")
+    prefix = (strace, "-D", "-f", "-qq", "-e", "signal=none", *hangs, "-o", "/dev/null")
+    with contextlib.ExitStack() as stack:
+        manager = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        manager.bind(str(tmp_path / "notify"))
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "600000"}
+        text = config("127.0.0.1:1")
+        daemon = stack.enter_context(daemon_in(tmp_path / "d", text, environ=environ, prefix=prefix))
+        hear(manager, 1, within=20)  # that it is ready
+        with pytest.raises(TimeoutError):
+            hear(manager, 2, within=1.5)  # before the first entry there was nothing to sync
+        with anyio.fail_after(30):
+            await daemon.logged("127.0.0.1:1", len(daemon.entries("127.0.0.1:1")) + 3)
+        assert daemon.end() < STOP_TIMEOUT
+    assert "the disk is slow: the last entries are written, but maybe not safe" in daemon.said
 
 
 def hear(manager: socket.socket, signs: int, within: float) -> None:

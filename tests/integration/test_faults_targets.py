@@ -44,6 +44,12 @@ def gaps(daemon: DaemonProcess, name: str) -> list[str]:
     return [f"{entry.gap} {entry.error}" for entry in daemon.entries(name) if entry.gap or entry.error]
 
 
+async def errors_of_polls(daemon: DaemonProcess, name: str, log: str) -> set[str]:
+    """Waits until a target was polled; what its polls say went wrong, with nothing for one that did not."""
+    await daemon.until(lambda: any(not entry.gap for entry in daemon.entries(name, log)))
+    return {entry.error for entry in daemon.entries(name, log) if not entry.gap}
+
+
 async def test_bad_targets_of_all_kinds_at_once_are_told_of_and_cost_the_good_one_nothing(
     go_server: StartGoServer, tmp_path: Path
 ) -> None:
@@ -64,7 +70,7 @@ async def test_bad_targets_of_all_kinds_at_once_are_told_of_and_cost_the_good_on
             daemon.reload()
             for name in addresses:
                 log = "threadcreate-delta" if name in FAULTS and "seconds" in FAULTS[name].profile else "goroutine"
-                errors = {entry.error for entry in await daemon.logged(name, 1, log) if not entry.gap}
+                errors = await errors_of_polls(daemon, name, log)
                 expected = FAULTS[name].error if name in FAULTS else "no connection within 2s"
                 assert all(re.search(expected, error) for error in errors), (name, errors)
             await daemon.logged("good", len(daemon.entries("good")) + 2)

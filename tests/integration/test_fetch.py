@@ -365,6 +365,7 @@ async def test_cancelled_requests_leave_nothing_behind(tmp_path: Path) -> None:
             with anyio.move_on_after(0.0005 * (index % 4)):
                 await fetcher.fetch(ProfileRequest(["goroutine", "heap", "mutex"][index % 3]))
         assert (await fetcher.fetch(REQUEST)).body == GOROUTINE
-        await server.left(1)
+        with anyio.fail_after(10):
+            await server.left(1)
         assert len(descriptors()) <= before
     assert len(asyncio.all_tasks()) <= 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -33,17 +32,6 @@ HEAP = b"heap profile: 0: 0 [0: 0] @ heap/1048576\n\n# runtime.MemStats\n# Debug
 TALK = "trace=connect,sendto,sendmsg,sendmmsg"
 ADDRESS = re.compile(r'sin6?_port=htons\((\d+)\).*?(?:inet_addr\("|inet_pton\(AF_INET6, ")([^"]+)"')
 UNIX = re.compile(r'sun_path=@?"([^"]+)"')
-
-
-@pytest.fixture
-def strace() -> str:
-    program = shutil.which("strace")
-    if program is None:
-        pytest.skip("needs strace (Debian: apt-get install strace)")
-    tried = subprocess.run([program, "-o", "/dev/null", "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        pytest.skip(f"strace may not trace here: {tried.stderr.strip()}")
-    return program
 
 
 def spoken_to(trace: Path) -> set[tuple[str, int]]:

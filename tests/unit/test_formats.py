@@ -403,7 +403,8 @@ def test_the_journal_reads_what_was_written_and_names_the_rest(lines: bytes, del
         assert bool(complaints) == Delivered(folder).is_damaged()
     assert journal.damaged == len(damaged_lines)
     assert len(found) + len(damaged_lines) == sum(bool(line) for line in lines.split(b"\n"))
-    assert all(event.number in (1, 2) for event in found)
+    # Lines were once written without checksum and number: one that is cut to that is taken for such.
+    assert all(event.number in (0, 1, 2) for event in found)
     assert all(before.offset + before.length < after.offset for before, after in pairwise(damaged_lines))
 
 

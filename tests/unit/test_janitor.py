@@ -88,6 +88,25 @@ async def test_removing_does_not_wait_for_compression(tmp_path: Path) -> None:
     assert said == []
 
 
+@pytest.mark.anyio
+async def test_what_nobody_foresaw_is_said_and_the_next_segment_is_compressed(tmp_path: Path) -> None:
+    """Another program put a file in the place of a target's folder, while a segment in that waited."""
+    said = list[tuple[int, str]]()
+    config = LogConfig(tmp_path, keep_free=1024, keep_age=1e10)
+    janitor = Janitor(config, Times().clock, LogTrouble(lambda *line: said.append(line)), live=lambda: ())
+    (tmp_path / "shop_1").write_bytes(b"")
+    janitor.closed(tmp_path / "shop_1" / closed_name("goroutine", START))
+    waiting = closed(tmp_path, 1)
+    janitor.closed(waiting)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(janitor.run)
+            await until(lambda: not waiting.exists())
+            tasks.cancel_scope.cancel()
+    assert waiting.with_name(f"{waiting.name}.zst").exists()
+    assert ["NotADirectoryError" in line for _, line in said] == [True]
+
+
 def test_live_segments_get_half_of_the_budget_however_many_there_are(tmp_path: Path) -> None:
     requests = ProfileRequest("goroutine"), ProfileRequest("heap")
     targets = [TargetConfig(Target(str(n), ""), requests, implied=(ProfileRequest("mutex"),)) for n in range(1000)]

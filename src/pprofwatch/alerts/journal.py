@@ -108,14 +108,14 @@ class Journal:
         """The lines that are not empty, and their offsets in the file."""
         try:
             descriptor = open_regular(self._path, os.O_RDONLY)
+            with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
+                begin = max(0, os.fstat(descriptor).st_size - _MOST_READ)
+                file.seek(begin)
+                lines = file.read(_MOST_READ).split(b"\n")
         except FileNotFoundError:
             return []
         except OSError as error:
             raise log_error(self._path, "read", error) from error
-        with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
-            begin = max(0, os.fstat(descriptor).st_size - _MOST_READ)
-            file.seek(begin)
-            lines = file.read(_MOST_READ).split(b"\n")
         offsets = itertools.accumulate((len(line) + 1 for line in lines), initial=begin)
         found = [(offset, line) for offset, line in zip(offsets, lines, strict=False) if line]
         return found[1:] if begin else found  # the first one may have begun before

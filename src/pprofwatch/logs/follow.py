@@ -129,11 +129,16 @@ class _FollowedFile:
 
         self.raw.seek(0)
         scanner = Scanner(Window(self.raw), note, wanted=wanted, first_lines=True)
-        for found in scanner.entries(self._offset):
-            if found.header.length is None and found.end >= size and not whole:
-                break  # only the next header tells where a shell loop's entry ends
-            self._offset = found.end
-            yield found.header.entry(found.body)
+        try:
+            for found in scanner.entries(self._offset):
+                if found.header.length is None and found.end >= size and not whole:
+                    break  # only the next header tells where a shell loop's entry ends
+                self._offset = found.end
+                yield found.header.entry(found.body)
+        except OSError as error:
+            self._seen_size = 0  # tried again
+            reason = f"cannot read on at byte {self._offset}: {error.strerror or error}"
+            report(Problem(self._path, self._offset, 0, reason))
         for problem in problems:
             if whole or problem.offset + problem.length < size:
                 report(problem)

@@ -135,7 +135,11 @@ def _key(file: StoredFile) -> tuple[float, int]:
 
 def _began(live: RawFile) -> float | None:
     """The time that a live segment will have in its name once it is closed."""
-    header = parse_line(live.peek(MAX_HEADER).partition(b"\n")[0] + b"\n")
+    try:
+        line = live.peek(MAX_HEADER).partition(b"\n")[0]
+    except OSError:  # told by who reads all of it
+        return None
+    header = parse_line(line + b"\n")
     return parse_stamp(format_stamp(header.time)) if header else None
 
 
