@@ -252,6 +252,7 @@ class _Processes:
         self._parts = parts
         self._running = contextlib.ExitStack()
         self._received: list[Connection] = []
+        count = min(count, len(parts))
         try:
             for first in range(count):
                 self._received.append(self._start(parts[first::count]))
