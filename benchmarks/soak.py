@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 ROTATE_SIZE = 96 << 10
 KEEP_SIZE = 6 << 20
+#: What may be written on a busy machine until the thread that removes old logs has its turn.
+LAG = 512 << 10
 LEAK_WINDOW = 10.0
 ENDINGS = [signal.SIGKILL] * 6 + [signal.SIGTERM] * 3 + [signal.SIGINT]
 SERIAL = re.compile(rb'"serial":"(\d+)"')
@@ -285,7 +287,7 @@ def report(soak: Soak, seconds: float) -> bool:
         (
             "logs at the most, KiB",
             f"{soak.largest >> 10} of {KEEP_SIZE >> 10}",
-            soak.largest <= KEEP_SIZE + ROTATE_SIZE,
+            soak.largest <= KEEP_SIZE + ROTATE_SIZE + LAG,
         ),
         ("verify", soak.verified, True),
         ("slowest end, s", f"{soak.slowest_end:.1f}", True),
