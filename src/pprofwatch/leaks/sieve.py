@@ -24,13 +24,14 @@ def may_leak(series: Series, min_count: int) -> bool:
     blocks, last = series.blocks, series.last
     if last < min_count or series.level > LONG_PAUSE:
         return False
-    floors, peaks = blocks[0::STRIDE], blocks[1::STRIDE]
     # No growth is more than what is there now. Where so many died, it is traffic, and must have risen clear of itself.
     is_traffic = sum(blocks[2 - STRIDE * BLOCKS_BEFORE :: STRIDE]) > DEATHS * last
-    if is_traffic and len(floors) > BLOCKS_BEFORE:
-        is_high = min(floors[-LAST_BLOCKS:]) >= min_count + min(peaks[:-_SINCE_EARLY], default=last)
-        if not is_high and floors[-1] < 2 * min_count + max(peaks[:3]):
+    is_old = len(blocks) > STRIDE * BLOCKS_BEFORE
+    if is_traffic and is_old and blocks[-STRIDE] < 2 * min_count + max(blocks[1 : 3 * STRIDE : STRIDE]):
+        clear = min(blocks[-STRIDE * LAST_BLOCKS :: STRIDE]) - min_count
+        if clear < 0 or clear < min(blocks[1 : -STRIDE * _SINCE_EARLY : STRIDE], default=last):
             return False
+    floors, peaks = blocks[0::STRIDE], blocks[1::STRIDE]
     # If it was as high before, its growth must have begun before that, too.
     as_high = next((block for block, peak in enumerate(peaks) if peak >= last), len(floors) - 1)
     if may_begin_by(as_high, floors, last, PAUSE):
