@@ -57,6 +57,10 @@ class Counts:
     by_stack: dict[Stack, int]
     bytes_by_stack: dict[Stack, int] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[type[Counts], tuple[object, ...]]:
+        """Thousands of them go from process to process: this is several times as quick as what a dataclass brings."""
+        return Counts, (self.kind, self.total, self.by_stack, self.bytes_by_stack)
+
 
 class CountsParser:
     """Parses one profile after the other to counts, remembering the records it has seen.

@@ -55,18 +55,18 @@ class Counter:
 
     def count(self, entry: Entry) -> Counted:
         """What an entry holds. Those of profiles that are not judged, and differences, tell nothing."""
-        counted = Counted(entry.time, entry.target, entry.profile)
-        if entry.seconds or (entry.profile and entry.profile not in JUDGED):
-            return counted._replace(is_judged=False)
+        time, target, profile = entry.time, entry.target, entry.profile
+        if entry.seconds or (profile and profile not in JUDGED):
+            return Counted(time, target, profile, is_judged=False)
         if not entry.body:
-            return counted
+            return Counted(time, target, profile)
         try:
             counts = self._parser.parse(entry.body)
         except ProfileError:
-            return counted._replace(is_damaged=True)
-        if counts.kind != entry.profile:
-            return counted._replace(is_damaged=True)
-        return counted._replace(counts=counts)
+            return Counted(time, target, profile, is_damaged=True)
+        if counts.kind != profile:
+            return Counted(time, target, profile, is_damaged=True)
+        return Counted(time, target, profile, counts=counts)
 
 
 class Check:
