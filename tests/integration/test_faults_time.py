@@ -22,8 +22,6 @@ from daemons import until
 if TYPE_CHECKING:
     from pprofwatch.model import Entry
 
-pytestmark = pytest.mark.anyio
-
 _FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 HOUR, YEAR = 3600, 365 * 86400
 
@@ -62,6 +60,7 @@ def read(daemon: DaemonProcess, *args: str) -> str:
 
 
 @pytest.mark.parametrize("ahead", [-HOUR, YEAR], ids=["an hour back", "a year ahead"])
+@pytest.mark.anyio
 async def test_a_wall_clock_that_is_set_and_set_back_loses_no_poll(ahead: int, tmp_path: Path) -> None:
     clock = WallClock(tmp_path)
 
@@ -92,6 +91,7 @@ async def test_a_wall_clock_that_is_set_and_set_back_loses_no_poll(ahead: int, t
     assert json.loads(read(daemon, "check", "--json"))["leaks"] == []
 
 
+@pytest.mark.anyio
 async def test_daylight_saving_is_not_seen(tmp_path: Path) -> None:
     """The night of 25 October 2026, when Berlin has 02:30 twice: times are UTC, whatever the zone."""
     clock = WallClock(tmp_path)
@@ -110,6 +110,24 @@ async def test_daylight_saving_is_not_seen(tmp_path: Path) -> None:
     assert b"2026-10-25T01:00:0" in log
 
 
+def test_what_a_machine_sleeps_counts() -> None:
+    """No machine sleeps for a test: here it is given out that this one has slept, to a process of its own."""
+    slept = 1_000_000
+    program = (
+        "import time; from pprofwatch.cli.serving import system_clock; "
+        "print(system_clock().monotonic() - time.clock_gettime(time.CLOCK_MONOTONIC))"
+    )
+
+    def ahead(*prefix: str) -> float:
+        done = subprocess.run([*prefix, sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        if prefix and done.returncode and "unshare" in done.stderr:
+            pytest.skip(f"needs time namespaces, as root has them: {done.stderr.strip()}")
+        return float(done.stdout)
+
+    assert ahead("unshare", "--time", "--boottime", str(slept)) - ahead() == pytest.approx(slept, abs=60)
+
+
+@pytest.mark.anyio
 async def test_a_daemon_that_is_stopped_for_ten_intervals_counts_what_it_missed(tmp_path: Path) -> None:
     """As when the machine is suspended: of that, the same clock tells."""
     async with serve(answer(GOROUTINE)) as server:
@@ -134,6 +152,7 @@ async def test_a_daemon_that_is_stopped_for_ten_intervals_counts_what_it_missed(
     assert abs(sum(entry.gap or 1 for entry in entries) - 1 - ticks) <= 1
 
 
+@pytest.mark.anyio
 async def test_a_poll_that_takes_longer_than_its_interval_makes_a_gap_of_what_it_skips(tmp_path: Path) -> None:
     """The timeout, too, is longer: a second at the least."""
     async with serve(after(0.35, answer(GOROUTINE))) as server:

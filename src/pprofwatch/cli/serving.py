@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from pprofwatch.config.settings import Config, TargetConfig
 
 
+def system_clock() -> Clock:
+    """The machine's clocks. What it sleeps counts, so that the polls that it missed are seen as missed."""
+    return Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
 def serve(
     config: Config,
     reload: Callable[[], Config],
@@ -48,8 +53,7 @@ def serve(
     """
     leaks = config.leaks
     parser = SharedParser()
-    # CLOCK_BOOTTIME goes on while the machine sleeps, so that the polls it missed are seen as missed.
-    clock = Clock(time.time, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
+    clock = system_clock()
 
     def describe(event: Event, folder: Path) -> Notice:
         fields = event_as_json(
