@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pprofwatch.profiles.dump import Dump
 
 GO = ProfileRequest("goroutine", every=0.05)
+#: Why a poll was skipped that nothing but a busy machine may have held up.
+LATE = "the poll before took too long, or the daemon could not run"
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from badserver import GOROUTINE, answer, serve
-from daemons import Run, config_for, running, target, until
+from daemons import LATE, Run, config_for, running, target, until
 from disks import ext4, fill, take_all_names, tmpfs
 from pprofwatch.collect.health import ERROR, WARNING
 from pprofwatch.logs.entry import encode_entry
@@ -35,7 +35,6 @@ QUICK = ProfileRequest("goroutine", every=0.01)
 SMALL = 5 * len(GOROUTINE)
 NOT_LOGGED = "could not be written to the log"
 #: A tick that was not polled at, since the machine is busy: not what these tests are about.
-LATE = "the poll before took too long, or the daemon could not run"
 
 
 def quick_config(tmp_path: Path, *servers: BadServer, **logs: float) -> Config:
