@@ -36,7 +36,7 @@ MAX_HEADER = 16 << 10
 MAX_TEXT = 500
 
 _VALUE = rb'("(?:[^"\\\x00-\x1f]|\\.)*+"|[!#-~]++)'
-_TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d):([0-5]\d)\.(\d{3})Z"
+_TIME = rb"(\d{4}-\d\d-\d\dT\d\d):([0-5]\d):([0-5]\d)\.(\d{3})Z"
 _FIRST_FIELDS = rb" bytes=(\d{1,12})(?: crc32=([0-9a-f]{8}))?(?: took=(\d{1,12})ms)?"
 _MORE_FIELDS = b"((?: [a-z0-9_]+=" + _VALUE.replace(b"(", b"(?:", 1) + b")*?)"
 _HEAD = b"(?: head=([0-9a-f]{8}))?"
@@ -61,11 +61,11 @@ class Header(NamedTuple):
     length: int | None = None
     crc32: int | None = None
     took: float = 0.0
+    is_checked: bool = False
     seconds: int = 0
     gap: int = 0
     file: str = ""
     error: str = ""
-    is_checked: bool = False
 
     def entry(self, body: bytes) -> Entry:
         """The entry with this header and ``body``."""
@@ -118,23 +118,26 @@ def parse_header(line: bytes) -> Header | None:
     match = _HEADER.fullmatch(line) if len(line) < MAX_HEADER else None
     if match is None:
         return None
-    minute, seconds, thousandths, target, profile, length, crc32, took, more, head = match.groups()
-    if (int(head, 16) != zlib.crc32(line[: match.end(9)])) if head else _BROKEN_HEAD.search(line):
+    hour, minutes, seconds, thousandths, target, profile, digits, crc32, took, more, head = match.groups()
+    if (int(head, 16) != zlib.crc32(line[: match.end(10)])) if head else _BROKEN_HEAD.search(line):
+        return None
+    length = int(digits)
+    if length > MAX_BODY or not (crc32 or digits == b"0"):
         return None
     try:
+        time = (_milliseconds(hour) + int(minutes) * 60_000 + int(seconds + thousandths)) / 1000
         header = Header(
-            (_milliseconds(minute) + int(seconds + thousandths)) / 1000,
+            time,
             _decode(target),
             _decode(profile),
-            int(length),
+            length,
             int(crc32, 16) if crc32 else None,
             int(took) / 1000 if took else 0.0,
-            **(_parse_fields(more) if more else {}),
-            is_checked=head is not None,
+            head is not None,
         )
+        return header._replace(**_parse_fields(more)) if more else header
     except ValueError:  # JSONDecodeError and UnicodeDecodeError are its kinds
         return None
-    return header if int(length) <= MAX_BODY and (crc32 or length == b"0") else None
 
 
 def is_undamaged(body: bytes, header: Header) -> bool:
@@ -166,9 +169,9 @@ def _quote(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=16)  # the times of a log mostly share it with the one before
-def _milliseconds(minute: bytes) -> int:
-    """Unix time of ``2026-11-22T13:49``."""
-    return round(unix_seconds(dt.datetime.fromisoformat(f"{minute.decode()}:00Z"))) * 1000
+def _milliseconds(hour: bytes) -> int:
+    """Unix time of ``2026-11-22T13``."""
+    return round(unix_seconds(dt.datetime.fromisoformat(f"{hour.decode()}:00Z"))) * 1000
 
 
 @functools.lru_cache(maxsize=64)  # the names in a log are few

@@ -31,6 +31,8 @@ class Window:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._file = source if isinstance(source, RawFile) and source.seekable else None
+        #: Pieces before ``data``, each with its offset. They are joined to it only where they are asked for once more.
+        self._passed: list[tuple[int, bytes]] = []
         self.data = b""
         self.base = 0
         self.keep = 0
@@ -92,7 +94,11 @@ class Window:
             self.data, self.base, self.at_end = self._file.read(max(_SMALL_CHUNK, count)), offset, False
             if len(self.data) >= count:
                 return
+        while not self._file and self.end <= offset and not self.at_end:
+            self._pass_on()
         end = self.end
+        if self.base <= offset and offset + count <= end:
+            return
         parts: list[bytes | memoryview] = [self._without(offset if self._file else min(self.keep, offset))]
         while end < offset + count:
             more = self._source.read(max(_CHUNK, offset + count - end))
@@ -103,8 +109,22 @@ class Window:
             end += len(more)
         self.data = b"".join(parts)
 
+    def _pass_on(self) -> None:
+        """Have the next bytes as ``data``, and forget what lies before ``keep``."""
+        more = self._source.read(_CHUNK)
+        if not more:
+            self.at_end = True
+            return
+        self._passed.append((self.base, self.data))
+        self.base, self.data = self.end, more
+        while self._passed and self._passed[0][0] + len(self._passed[0][1]) <= self.keep:
+            del self._passed[0]
+
     def _without(self, offset: int) -> bytes | memoryview:
         """The bytes in memory but those before ``offset``, where ``data`` will begin from now on."""
+        if self._passed and offset < self.base:
+            self.base, self.data = self._passed[0][0], b"".join([*(piece for _, piece in self._passed), self.data])
+        self._passed.clear()
         excess = min(offset - self.base, len(self.data))
         if excess <= 0:
             return self.data
