@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -60,8 +59,7 @@ _stacks: WeakValueDictionary[tuple[Frame, ...], Stack] = WeakValueDictionary()
 _making = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A stack with its values in one profile.
 
     ``values`` has one number a sample type of the profile: goroutine, threadcreate and goroutineleak ``(count,)``;
@@ -74,8 +72,7 @@ class Record:
     labels: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A parsed profile.
 
     ``kind`` is the profile's name (``heap`` for allocs too: their text is the same), ``total`` the number in its
@@ -91,8 +88,7 @@ class Profile:
     cycles_per_second: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One Go process's pprof base URL, with a name.
 
     ``url`` never holds credentials and ends in ``/``: ``http://localhost:6060/debug/pprof/``. ``socket`` is the path of
@@ -104,8 +100,7 @@ class Target:
     socket: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileRequest:
+class ProfileRequest(NamedTuple):
     """A profile to ask a target for.
 
     ``seconds`` is how long it is measured (0: an instant), ``every`` how often it is polled, in seconds (0: only when

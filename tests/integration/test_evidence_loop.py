@@ -207,7 +207,7 @@ async def test_a_dump_that_fails_is_said_once_and_delays_nothing(tmp_path: Path,
 
 async def test_what_a_target_does_not_have_is_no_news(tmp_path: Path) -> None:
     """An old Go without goroutineleak, behind a proxy that lets nothing else through."""
-    early = dataclasses.replace(LEAKED, every=0.05)
+    early = LEAKED._replace(every=0.05)
     async with serve({"goroutine": goroutine(MISSING, MISSING)}) as server:
         address = server.address
         async with running(config_for(tmp_path, with_leaked(target(address), early))) as run:
@@ -259,7 +259,7 @@ async def test_no_two_requests_for_leaked_goroutines_are_under_way_at_once(tmp_p
 async def test_leaked_goroutines_may_be_asked_for_on_suspicion_alone(tmp_path: Path) -> None:
     behaviours = {"goroutine": goroutine(MISSING, MISSING), "goroutineleak": answer(NO_LEAK)}
     async with serve(behaviours) as server:
-        config = with_leaked(target(server.address), dataclasses.replace(LEAKED, every=0.0))
+        config = with_leaked(target(server.address), LEAKED._replace(every=0.0))
         async with running(config_for(tmp_path, config)) as run:
             watch = watched(run, server.address, SuspiciousWatch(rounds=0))
             await run.logged(server.address, 5)

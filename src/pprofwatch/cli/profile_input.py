@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,7 +248,7 @@ class ProfileInput:
                 continue
             alike = {samples.kind, self._wanted} == {"block", "mutex"} and not file.profile
             if self._wanted in (None, samples.kind) or alike:
-                yield replace(file, profile=self._wanted or samples.kind, time=samples.time or file.modified)
+                yield file._replace(profile=self._wanted or samples.kind, time=samples.time or file.modified)
 
     def _find_whole(self, paths: list[str], times: list[float]) -> list[Instant | None]:
         """What is nearest to each time in logs, and not damaged: a shell loop's last entry may be half there."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import json
-import shutil
 import sys
 from array import array
 from collections import defaultdict
@@ -100,7 +99,10 @@ def _print_json(totals: Iterator[Total], logs: LogInput, out: TextIO) -> None:
 
 
 def _print_charts(totals: Iterator[Total], out: TextIO) -> None:
-    from pprofwatch.cli.chart import draw_chart  # noqa: PLC0415  # takes long to load, and is seldom wanted
+    # They take long to load, and are seldom wanted.
+    import shutil  # noqa: PLC0415
+
+    from pprofwatch.cli.chart import draw_chart  # noqa: PLC0415
 
     # Two numbers an entry: a year of polls every ten seconds fits into 50 MB.
     series: defaultdict[str, tuple[array[float], array[float]]] = defaultdict(lambda: (array("d"), array("d")))

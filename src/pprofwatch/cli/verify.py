@@ -115,7 +115,7 @@ class _Results:
         if kind == "unreadable":
             complain(str(problem))
         if self._as_json:
-            self._out.write(f"{self._separator}\n{json.dumps({'kind': kind, **dataclasses.asdict(problem)})}")
+            self._out.write(f"{self._separator}\n{json.dumps({'kind': kind, **problem._asdict()})}")
             self._separator = ","
         elif kind != "unreadable":
             place = f": {_plural(problem.length, 'byte')} at byte {problem.offset}" if problem.length else ""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs import names
@@ -25,8 +24,7 @@ _BLOCK = 512
 Kind = Literal["live", "closed", "binary", "evidence", "suspected"]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """One of our files in a target's folder. Evidence is of kind ``suspected`` while a leak is no more than that.
 
     ``log`` is the log's or the binary profile's name, or what kind of evidence it is (``names.EVIDENCE``). ``stamp``

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A part of a log that could not be read; everything around it still is.
 
     ``offset`` and ``length`` are in bytes: of the log's text where entries are damaged, of the compressed file where

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pprofwatch.errors import LogError, ProfileError
 from pprofwatch.logs.files import log_error, target_folders
@@ -30,8 +29,7 @@ _HEAD = 64
 _NEVER_IN_TEXT = re.compile(rb"[\x00-\x08]")
 
 
-@dataclass(frozen=True, slots=True)
-class ProtoFile:
+class ProtoFile(NamedTuple):
     """A file, and what is known of it without reading it.
 
     ``profile`` is empty, and ``time`` 0, where its name does not tell; ``modified`` is the file's own time. Times are

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pprofwatch.errors import LogError
@@ -96,7 +95,7 @@ def apply_retention(
         on_error: Called with each folder that can't be read and each file that can't be removed; the rest is done.
     """
     files = [
-        replace(file, kind="closed", stamp=file.modified) if file.kind == "live" and file.path not in live else file
+        file._replace(kind="closed", stamp=file.modified) if file.kind == "live" and file.path not in live else file
         for file in _all_files(log_dir, on_error)
         if file.links == 1
     ]

@@ -6,9 +6,8 @@ import contextlib
 import itertools
 import math
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs.entry import MAX_HEADER
@@ -31,8 +30,7 @@ CLOCK_SLACK = 2 * 3600.0
 _END = (math.inf, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which entries are wanted: of one profile or all (None), between two times (Unix seconds, both included)."""
 
     profile: str | None = None
@@ -171,7 +169,7 @@ def _logs_in(place: Path, selection: Selection, report: Report) -> dict[str, lis
 def _until_the_next(files: list[StoredFile]) -> list[StoredFile]:
     """Segments in the order of time, each ending where the next begins: a copy's file time says nothing."""
     return [
-        replace(file, modified=min(file.modified, after.stamp))
+        file._replace(modified=min(file.modified, after.stamp))
         if after is not None and after.kind == "closed"
         else file
         for file, after in itertools.zip_longest(files, files[1:])

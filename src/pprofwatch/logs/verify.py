@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -190,7 +190,7 @@ class _LogCheck:
             if self._raw.current_size() == last.offset + last.length:
                 if is_torn:
                     reason = "torn entry at the end, left by a kill or being written"
-                    self._report(Finding("note", replace(last, reason=reason)))
+                    self._report(Finding("note", last._replace(reason=reason)))
                     self._last = None
                 return
             # It was written to since: what was seen of the end may have been half of it.
