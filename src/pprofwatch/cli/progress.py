@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _PATIENCE = 1.0
+#: Drawn anew after this long; in seconds.
+_REFRESH = 0.1
 
 
 class ProgressBar:
@@ -21,17 +23,22 @@ class ProgressBar:
         self._total = total
         self._done = 0
         self._since = time.monotonic()
+        self._drawn = 0.0
         self._shown: tuple[Progress, TaskID] | None = None
         self._hidden = hidden or not sys.stderr.isatty()
 
     def advance(self, count: int) -> None:
         """Another ``count`` bytes are done."""
         self._done += count
-        if not self._hidden and self._shown is None and time.monotonic() - self._since > _PATIENCE:
+        if self._hidden:
+            return
+        now = time.monotonic()
+        if self._shown is None and now - self._since > _PATIENCE:
             self._shown = self._show()
-        if self._shown is not None:
+        if self._shown is not None and now - self._drawn >= _REFRESH:
+            self._drawn = now
             progress, task = self._shown
-            progress.update(task, completed=self._done)
+            progress.update(task, completed=self._done, refresh=True)
 
     def _show(self) -> tuple[Progress, TaskID]:
         from rich.console import Console  # noqa: PLC0415  # takes long to load, and most work is done before
@@ -44,6 +51,7 @@ class ProgressBar:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            auto_refresh=False,  # that would be a thread, and processes that read are forked from this one
         )
         progress.start()
         return progress, progress.add_task(self._label, total=self._total)
