@@ -140,6 +140,25 @@ def test_a_floor_that_rises_slowly_under_lively_traffic_is_found_in_the_long_run
     assert after(one) >= 90 * MINUTE
 
 
+@pytest.mark.parametrize("swing", [0.5, 0.8])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_floor_under_waves_that_last_longer_than_the_window_is_found_by_the_deaths_that_stay(
+    seed: int, swing: float
+) -> None:
+    rng = random.Random(seed)
+    busy = waves(rng, 40, swing=swing, period=35 * MINUTE)
+    one = one_leak(with_traffic(3, added(busy, leak(60 if swing < 0.8 else 40)), seed))
+    assert one.stack == LEAKING
+    assert 85 * MINUTE <= after(one) <= 110 * MINUTE
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_leak_in_a_stack_that_ever_more_calls_pass_through_is_found(seed: int) -> None:
+    rng = random.Random(seed)
+    passing = (int(rng.random() < 0.02 + 0.2 * t / (2.5 * HOUR)) for t in seconds())
+    assert 50 * MINUTE <= after(one_leak(with_traffic(2.5, added(leak(40), passing), seed))) <= 62 * MINUTE
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_leak_that_a_deploy_brings_is_found_soon_though_all_clients_come_back_first(seed: int) -> None:
     rng, deployed = random.Random(seed), 20 * MINUTE

@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ LEAST_SPREAD = 4.0
 # Growth that slows down heads for a plateau.
 SLOWING_T = -1.5
 SLOWING_T_OF_CUT_RUN = -0.75
+# Growth that speeds up may come of sessions that begin ever more often.
+QUICKENING_T = 1.5
 LATE_SHARE = 0.6
 # Growth that has stopped: fewer births lately than a fair share less what chance explains (in standard deviations).
 FAIR_SHARE = 0.9
@@ -77,6 +80,13 @@ NEARLY_STRAIGHT = 0.95
 LEVEL_IN_THE_LONG_RUN = 1.7
 LONG_SPREAD = 10.0
 LONG_STRAIGHT = 0.96
+# … or twice, over a long time, while no more died than at first, when all that was there was replaced so many times.
+LEVEL_WHERE_DEATHS_STAY = 2.0
+TIMES_REPLACED = 2
+ROUGHLY_STRAIGHT = 0.7
+# In any case it must have risen by so many times as much as most others.
+ABOVE_OTHERS = 1.5
+ABOVE_OTHERS_IF_CLEAR = 1.4
 # Traffic is seen in so many stacks at the most, those with the most deaths; with fewer than three, it is not seen.
 LIVELIEST = 24
 LEAST_TURNOVER = 20
@@ -177,7 +187,11 @@ def judge(
                 return Growth(run)
             is_leak = patient
         else:
-            is_leak = patient and _stands_out(run, series, min_count, traffic, cut=cut)
+            is_leak = patient and (
+                _stands_out(run, series, min_count, traffic, cut=cut)
+                or (not cut and _outgrew_deaths(run, series, min_count, traffic))
+                or _never_fell(run, series, traffic)
+            )
         if is_leak and (told or _outgrows_witnesses(run, series, parts, traffic)):
             return Growth(run)
     return None
@@ -274,12 +288,9 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
     than did before.
     """
     n = len(run.steps)
-    third = n // 3
-    falls = series.falls
-    early_falls, late_falls = sum(falls[run.start : run.start + third]), sum(falls[-third:])
-    early = slice(STRIDE * run.start, STRIDE * (run.start + n // 6 + 1))
-    early_peak, early_floor = max(series.blocks[early][1::STRIDE]), min(series.blocks[early][0::STRIDE])
-    clearance = min(series.blocks[-LAST_BLOCKS * STRIDE :: STRIDE]) - early_peak
+    early_falls, late_falls = _early_and_late_falls(run, series)
+    early_floor, early_peak = _first_swing(run, series)
+    clearance = _lowest_lately(series) - early_peak
     # Seen from polls, turnover rises with the square root of the level at the least.
     turnover = (late_falls + 1) / (early_falls + 1) - 1
     level = _level_ratio(series, n)
@@ -288,7 +299,7 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
         return False
     expected = sqrt(level) - 1
     steady = turnover <= TURNOVER_OF_TRAFFIC * expected
-    lively = run.growth < LIVELY * (run.growth + sum(falls[run.start :]))
+    lively = run.growth < LIVELY * (run.growth + sum(series.falls[run.start :]))
     unswerving = n >= LONG_BLOCKS and run.spread >= LONG_SPREAD and run.straightness >= LONG_STRAIGHT
     if unswerving and lively and steady and level >= LEVEL_IN_THE_LONG_RUN:
         return level >= LEVEL_IN_THE_LONG_RUN * traffic.common_ratio(series, n)
@@ -304,13 +315,68 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
         return False
     if not steady and (turnover > TURNOVER_IN_DOUBT * expected or level < LEVEL_IN_DOUBT or n < DOUBTFUL_BLOCKS):
         return False
-    return level >= (1.4 if clear else 1.5) * traffic.common_ratio(series, n)
+    return level >= (ABOVE_OTHERS_IF_CLEAR if clear else ABOVE_OTHERS) * traffic.common_ratio(series, n)
+
+
+def _outgrew_deaths(run: Run, series: Series, min_count: int, traffic: Traffic) -> bool:
+    """Whether the level has come to a multiple over a long time, while no more died than at first.
+
+    What traffic brings is in proportion to what dies of it, if it lives but a part of that time: as many must have died
+    at first as would replace all that was there several times. The line need not be straight then.
+    """
+    n = len(run.steps)
+    early_falls, late_falls = _early_and_late_falls(run, series)
+    if n < LONG_BLOCKS or late_falls > early_falls:
+        return False
+    if early_falls < max(ENOUGH_FALLS, TIMES_REPLACED * _first_level(series, n)):
+        return False
+    _, early_peak = _first_swing(run, series)
+    if _lowest_lately(series) - early_peak < min_count or linearity(series.floors[run.start :]) < ROUGHLY_STRAIGHT:
+        return False
+    return _level_ratio(series, n) >= max(LEVEL_WHERE_DEATHS_STAY, ABOVE_OTHERS * traffic.common_ratio(series, n))
+
+
+def _never_fell(run: Run, series: Series, traffic: Traffic) -> bool:
+    """Whether the floor has risen evenly for long, and by much more than others, without ever falling between blocks.
+
+    What leaks stays, and what passes through the same stack is gone within a block, however much of it dies between
+    two polls. Under sessions the floor falls now and then, unless they come ever more often: then it rises ever faster.
+    """
+    n = len(run.steps)
+    if n < DOUBTFUL_BLOCKS or not SLOWING_T_OF_CUT_RUN <= run.acceleration <= QUICKENING_T:
+        return False
+    if series.floors[run.start :] != list(accumulate(run.steps, initial=run.count_from)):
+        return False
+    return _level_ratio(series, n) >= max(LEVEL_UNDER_LIVELY_TRAFFIC, ABOVE_OTHERS * traffic.common_ratio(series, n))
 
 
 def _is_lively(series: Series, n: int) -> bool:
     """Whether most of what came in the last ``n`` blocks is gone again."""
     growth = series.last - series.blocks[-STRIDE * n]
     return growth < LIVELY * (growth + sum(series.falls[-n:]))
+
+
+def _early_and_late_falls(run: Run, series: Series) -> tuple[int, int]:
+    """How many died in the run's first third, and in its last."""
+    third = len(run.steps) // 3
+    return sum(series.falls[run.start : run.start + third]), sum(series.falls[-third:])
+
+
+def _first_swing(run: Run, series: Series) -> tuple[int, int]:
+    """The least and the most count in the run's first sixth."""
+    early = series.blocks[STRIDE * run.start : STRIDE * (run.start + len(run.steps) // 6 + 1)]
+    return min(early[0::STRIDE]), max(early[1::STRIDE])
+
+
+def _lowest_lately(series: Series) -> int:
+    return min(series.blocks[-LAST_BLOCKS * STRIDE :: STRIDE])
+
+
+def _first_level(series: Series, n: int) -> float:
+    """The mean level in the first third of the last ``n`` blocks."""
+    begin = len(series.blocks) - STRIDE * n
+    early = series.blocks[begin : begin + STRIDE * (n // 3)]
+    return (sum(early[0::STRIDE]) + sum(early[1::STRIDE])) / 2 / (n // 3)
 
 
 def _level_ratio(series: Series, n: int) -> float:
