@@ -14,7 +14,7 @@ from pprofwatch.logs.entry import encode_entry
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.seal import LENGTH, Seal
 from pprofwatch.logs.verify import Verifier
-from pprofwatch.logs.zstd import CompressionParameter, ZstdCompressor, ZstdDecompressor
+from pprofwatch.logs.zstd import ZstdCompressor, ZstdDecompressor
 from pprofwatch.model import Entry
 
 if TYPE_CHECKING:
@@ -110,9 +110,8 @@ def compressed(entries: list[Entry], data: bytes) -> Original:
 def sealed(entries: list[Entry], *, frame: int) -> bytes:
     """What a compressed segment would be if frames had so many bytes of text."""
     text = log_of(entries)
-    options: dict[int, int] = {CompressionParameter.checksum_flag: 1}
     parts = (text[at : at + frame] for at in range(0, len(text), frame))
-    data = b"".join(ZstdCompressor(options=options).compress(part, ZstdCompressor.FLUSH_FRAME) for part in parts)
+    data = b"".join(ZstdCompressor().compress(part, ZstdCompressor.FLUSH_FRAME) for part in parts)
     return Seal(len(data), zlib.crc32(data)).encode() + data
 
 

@@ -26,7 +26,6 @@ _OPTIONS: dict[int, int] = {
     CompressionParameter.compression_level: 6,
     CompressionParameter.window_log: 22,
     CompressionParameter.enable_long_distance_matching: 1,
-    CompressionParameter.checksum_flag: 1,
 }
 #: Bytes of text in a frame.
 _FRAME = 8 << 20

@@ -1,7 +1,7 @@
 """The seal before a compressed segment: how long all that follows is, and its checksum.
 
-Each frame has a checksum of its text. But a file that was cut between two frames, or whose frames changed places, is
-made of good frames; and there are bits in a frame that a decoder ignores. The seal is a frame that ``zstd`` skips
+Each entry has a checksum of its own. But a file that was cut between two frames, or whose frames changed places, holds
+good entries alone; and there are bits in a frame that a decoder ignores. The seal is a frame that ``zstd`` skips
 (RFC 8878, section 3.1.2), with a line of text in it: ``pprofwatch bytes=000000123456 crc32=5e8f1a2b``.
 """
 
