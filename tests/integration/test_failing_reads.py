@@ -31,7 +31,7 @@ import sys
 from pprofwatch.logs.reader import map_entries
 def tell(problem):
     print(problem.offset, problem.reason, file=sys.stderr)
-for time in map_entries(lambda entry: entry.time, sys.argv[1:], processes=2, on_problem=tell):
+for time in map_entries(lambda found: found.header.time, sys.argv[1:], processes=2, on_problem=tell):
     print(time)
 """
 

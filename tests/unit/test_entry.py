@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from logmaker import START, entry
 from pprofwatch.errors import LogError
-from pprofwatch.logs.entry import MAX_BODY, MAX_HEADER, MAX_TEXT, encode_entry, parse_header
+from pprofwatch.logs.entry import MAX_BODY, MAX_HEADER, MAX_TEXT, ScannedEntry, encode_entry, parse_header
 from pprofwatch.model import Entry
+from pprofwatch.times import format_time
 
 TEXT = st.text(max_size=MAX_TEXT)
 ENTRIES = st.builds(
@@ -38,7 +39,8 @@ def test_an_entry_survives_its_text(entry: Entry) -> None:
     header = parse_header(line)
     assert header is not None
     assert header.length == len(entry.body)
-    assert header.entry(rest[: header.length]) == entry
+    assert ScannedEntry(0, len(line) + 1 + len(rest), header, rest[: header.length]).entry == entry
+    assert header.time_text == format_time(entry.time)
     assert rest[header.length :] == (b"" if not entry.body or entry.body.endswith(b"\n") else b"\n")
 
 

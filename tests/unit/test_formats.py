@@ -224,7 +224,7 @@ def test_a_log_in_parts_is_the_log(data: bytes, size: int) -> None:
     with in_memory(data) as (path, _):
         whole, problems = read_all(path)
         with open_raw(path) as raw:
-            reader = PartReader(raw, lambda entry: entry, lambda _: True, first_lines=False)
+            reader = PartReader(raw, lambda found: found.entry, lambda _: True, first_lines=False)
             parts = reader.parts(size)
             assume(len(parts) > 1)  # what it can't read in parts, it is not given
             assert list(read_parts(reader, parts, 0, lambda *what: told.append(what), lambda _: None)) == whole

@@ -25,14 +25,16 @@ from pprofwatch.model import Entry, Frame, Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pprofwatch.logs.entry import ScannedEntry
+
 OURS = [
     Entry(START + 7 * number, "localhost:6060", "goroutine", body(number + 3, records=1 + number % 7), took=0.004)
     for number in range(120)
 ]
 
 
-def same(entry: Entry) -> Entry:
-    return entry
+def same(found: ScannedEntry) -> Entry:
+    return found.entry
 
 
 def read(path: Path, size: int, processes: int, *, first_lines: bool = False) -> tuple[list[Entry], list[Problem], int]:
@@ -129,10 +131,10 @@ def test_who_stops_early_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_is_told(tmp_path: Path) -> None:
-    def killed(entry: Entry) -> Entry:
-        if entry.time == OURS[60].time:
+    def killed(found: ScannedEntry) -> Entry:
+        if found.header.time == OURS[60].time:
             os.kill(os.getpid(), signal.SIGKILL)
-        return entry
+        return found.entry
 
     path = tmp_path / "a.log"
     path.write_bytes(log_of(OURS))
@@ -152,8 +154,8 @@ def test_a_long_log_is_read_by_several_processes(tmp_path: Path) -> None:
     stack = Stack((Frame("main.main", "main.go", 3),))
     here = os.getpid()
 
-    def function(entry: Entry) -> tuple[float, int, Stack]:
-        return entry.time, os.getpid(), Stack(tuple(stack.frames))
+    def function(found: ScannedEntry) -> tuple[float, int, Stack]:
+        return found.header.time, os.getpid(), Stack(tuple(stack.frames))
 
     found = list(map_entries(function, [path], processes=2))
     assert [time for time, _, _ in found] == [each.time for each in long]
@@ -169,7 +171,7 @@ def test_who_is_killed_leaves_no_process(tmp_path: Path) -> None:
     path.write_bytes(log_of(OURS * 200))
     program = (
         "import sys; from pprofwatch.logs.parts import *; from pprofwatch.logs.sources import open_raw\n"
-        "reader = PartReader(open_raw(sys.argv[1]), lambda entry: entry, lambda _: True, False)\n"
+        "reader = PartReader(open_raw(sys.argv[1]), lambda found: found.entry, lambda _: True, False)\n"
         "found = read_parts(reader, reader.parts(100_000), 3, print, lambda _: None)\n"
         "print(next(found), flush=True); sys.stdin.read()"
     )

@@ -20,6 +20,7 @@ from pprofwatch.logs.sources import STANDARD_INPUT
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from pprofwatch.logs.entry import ScannedEntry
     from pprofwatch.logs.problem import Problem
     from pprofwatch.model import Entry
 
@@ -74,7 +75,7 @@ class LogInput:
         return self._read(functools.partial(read_entries, profile=self._profile, first_lines=first_lines), self._size())
 
     def map(
-        self, function: Callable[[Entry], T], *, first_lines: bool = False, hide_progress: bool = False
+        self, function: Callable[[ScannedEntry], T], *, first_lines: bool = False, hide_progress: bool = False
     ) -> Iterator[T]:
         """What a function makes of the entries; faster than ``entries`` for long logs, see ``map_entries``.
 

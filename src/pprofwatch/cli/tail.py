@@ -20,7 +20,8 @@ from pprofwatch.cli.verbs import examples
 from pprofwatch.errors import UsageError
 from pprofwatch.logs.follow import Follower
 from pprofwatch.logs.sources import STANDARD_INPUT
-from pprofwatch.report.totals import total_of
+from pprofwatch.report.totals import total_in, total_of
+from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,5 +97,8 @@ def _last(entries: Iterable[Entry], count: int) -> list[Entry]:
 
 def _print(entries: Iterable[Entry], out: TextIO, *, as_json: bool) -> None:
     for entry in entries:
-        total = total_of(entry)
-        out.write((json.dumps(total_as_json(total)) if as_json else total_line(total)) + "\n")
+        if as_json:
+            line = json.dumps(total_as_json(total_of(entry)))
+        else:
+            line = total_line(format_time(entry.time), total_in(entry.body), entry)
+        out.write(line + "\n")

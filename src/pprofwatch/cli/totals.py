@@ -17,12 +17,13 @@ from pprofwatch.cli.messages import use_colour
 from pprofwatch.cli.safe_text import safe_text
 from pprofwatch.cli.verbs import examples
 from pprofwatch.errors import UsageError
-from pprofwatch.report.totals import Total, total_of
+from pprofwatch.report.totals import Total, total_in, total_of
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pprofwatch.logs.entry import Header, ScannedEntry
     from pprofwatch.model import Entry
 
 _CHART_HEIGHT = 12
@@ -55,31 +56,35 @@ def command(
     lines_show_progress = not plot and out.isatty()
     read = functools.partial(logs.map, first_lines=True, hide_progress=lines_show_progress)
     if as_json:
-        _print_json(read(total_of), logs, out)
+        _print_json(read(_total), logs, out)
     elif plot:
-        _print_charts(read(total_of), out)
+        _print_charts(read(_total), out)
     else:
         out.writelines(read(_line))
 
 
-def _source(total: Total) -> str:
+def _total(found: ScannedEntry) -> Total:
+    return total_of(found.entry)
+
+
+def _line(found: ScannedEntry) -> str:
+    header = found.header  # an entry, and a time made to text anew, would take as long as all the rest
+    return total_line(header.time_text or format_time(header.time), total_in(found.body), header) + "\n"
+
+
+def total_line(time: str, total: int | None, poll: Header | Entry) -> str:
+    """A poll in a line: its time, the total, target and profile, and what went wrong."""
+    line = f"{time} {'-' if total is None else total} {_source(poll)}".rstrip()
+    if poll.gap:
+        line = f"{line} gap={poll.gap}"
+    if poll.error:
+        line = f"{line} error: {poll.error}"
+    return safe_text(line)
+
+
+def _source(poll: Header | Entry | Total) -> str:
     """Target and profile, as ``start`` takes it: ``app:6060 threadcreate:seconds=1``."""
-    span = f":seconds={total.seconds}" if total.seconds else ""
-    return f"{total.target} {total.profile}{span}".strip()
-
-
-def _line(entry: Entry) -> str:
-    return f"{total_line(total_of(entry))}\n"
-
-
-def total_line(total: Total) -> str:
-    """An entry in a line: the time, the total, target and profile, and what went wrong."""
-    line = f"{format_time(total.time)} {'-' if total.total is None else total.total} {_source(total)}"
-    if total.gap:
-        line = f"{line.rstrip()} gap={total.gap}"
-    if total.error:
-        line = f"{line.rstrip()} error: {total.error}"
-    return safe_text(line.rstrip())
+    return f"{poll.target} {poll.profile}{f':seconds={poll.seconds}' if poll.seconds else ''}".strip()
 
 
 def total_as_json(total: Total) -> dict[str, Any]:

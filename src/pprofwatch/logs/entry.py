@@ -52,7 +52,8 @@ class Header(NamedTuple):
     """What an entry's first line says.
 
     ``length`` is the body's in bytes, or None where the log doesn't say (a shell loop's); ``crc32`` is None where the
-    entry has none; ``is_checked`` says that the line has a checksum of its own. The rest is as in ``Entry``.
+    entry has none; ``is_checked`` says that the line has a checksum of its own; ``time_text`` is the time as
+    ``format_time`` writes it, where the line has it so, else empty. The rest is as in ``Entry``.
     """
 
     time: float
@@ -62,16 +63,11 @@ class Header(NamedTuple):
     crc32: int | None = None
     took: float = 0.0
     is_checked: bool = False
+    time_text: str = ""
     seconds: int = 0
     gap: int = 0
     file: str = ""
     error: str = ""
-
-    def entry(self, body: bytes) -> Entry:
-        """The entry with this header and ``body``."""
-        return Entry(
-            self.time, self.target, self.profile, body, self.seconds, self.took, self.error, self.gap, self.file
-        )
 
 
 class ScannedEntry(NamedTuple):
@@ -81,6 +77,12 @@ class ScannedEntry(NamedTuple):
     end: int
     header: Header
     body: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """The entry itself."""
+        time, target, profile, _, _, took, _, _, seconds, gap, file, error = self.header
+        return Entry(time, target, profile, self.body, seconds, took, error, gap, file)
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -134,6 +136,7 @@ def parse_header(line: bytes) -> Header | None:
             int(crc32, 16) if crc32 else None,
             int(took) / 1000 if took else 0.0,
             head is not None,
+            line[:24].decode(),
         )
         return header._replace(**_parse_fields(more)) if more else header
     except ValueError:  # JSONDecodeError and UnicodeDecodeError are its kinds

@@ -134,7 +134,7 @@ class _FollowedFile:
                 if found.header.length is None and found.end >= size and not whole:
                     break  # only the next header tells where a shell loop's entry ends
                 self._offset = found.end
-                yield found.header.entry(found.body)
+                yield found.entry
         except OSError as error:
             self._seen_size = 0  # tried again
             reason = f"cannot read on at byte {self._offset}: {error.strerror or error}"

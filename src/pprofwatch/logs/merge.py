@@ -17,6 +17,7 @@ from pprofwatch.logs.sources import STANDARD_INPUT
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from pprofwatch.logs.entry import ScannedEntry
     from pprofwatch.model import Entry
 
 
@@ -55,9 +56,12 @@ def map_merged(
         on_progress: As for ``read_entries``; of ``merged_size``.
     """
 
+    def make(found: ScannedEntry) -> T:
+        return function(found.entry)
+
     def read(path: str | Path, profile: str | None = None) -> Iterator[T]:
         return map_entries(
-            function, [path], profile=profile, since=since, until=until, on_problem=on_problem, on_progress=on_progress
+            make, [path], profile=profile, since=since, until=until, on_problem=on_problem, on_progress=on_progress
         )
 
     for path in paths:

@@ -213,7 +213,7 @@ class _Search:
             self._report(Problem(path, offset, length, reason))
 
         for found in Scanner(Window(source), report, wanted=wanted).entries(start):
-            best.take(found.header.entry(found.body))
+            best.take(found.entry)
             if raw.position - told > _STRETCH:
                 self._on_progress(raw.position - told)
                 told = raw.position

@@ -8,23 +8,22 @@ one has ended. So what comes out is what reading the log from its beginning to i
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from pprofwatch.logs.scanner import Scanner
-from pprofwatch.logs.sources import RawFile, ZstdSource, find_frames, is_zstd
+from pprofwatch.logs.sources import RawFile, is_zstd
 from pprofwatch.logs.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-    from multiprocessing.connection import Connection
 
-    from pprofwatch.logs.entry import Header
+    from pprofwatch.logs.compressed import ZstdSource
+    from pprofwatch.logs.entry import Header, ScannedEntry
+    from pprofwatch.logs.forked import Forked
     from pprofwatch.logs.sources import Report
-    from pprofwatch.model import Entry
 
 T = TypeVar("T")
 
@@ -39,8 +38,6 @@ _MOST_PROCESSES = 4
 #: What is sent at a time, at the most: so many entries, of so many bytes together.
 _BATCH = 512
 _BATCH_BYTES = 8 << 20
-#: What a process can send before anybody takes it, in bytes, where the system lets it be told.
-_PIPE_SIZE = 1 << 20
 
 
 class Part(NamedTuple):
@@ -95,7 +92,7 @@ class PartReader(Generic[T]):
     """
 
     raw: RawFile
-    function: Callable[[Entry], T]
+    function: Callable[[ScannedEntry], T]
     wanted: Callable[[Header], bool]
     first_lines: bool
 
@@ -107,6 +104,8 @@ class PartReader(Generic[T]):
         """
         starts = [0]
         if self._is_compressed():
+            from pprofwatch.logs.compressed import find_frames  # noqa: PLC0415  # plain logs need none of it
+
             frames = max(1, size // _FRAME)
             starts += find_frames(self.raw)[frames::frames]
         elif self.raw.peek(1).isalnum():
@@ -136,6 +135,8 @@ class PartReader(Generic[T]):
         found = _Found(part, base)
         frames: ZstdSource | None = None
         if self._is_compressed():
+            from pprofwatch.logs.compressed import ZstdSource  # noqa: PLC0415  # plain logs need none of it
+
             raw.seek(part.start)
             frames = ZstdSource(raw, found.add_damage_in_file, awaited=part.stop)
         window = Window(frames or raw)
@@ -149,7 +150,7 @@ class PartReader(Generic[T]):
             if stop is not None and entry.offset >= stop:
                 end = _End(entry.offset - stop, stop - base)
                 break
-            if found.add(self.function(entry.header.entry(entry.body)), entry.end - entry.offset):
+            if found.add(self.function(entry), entry.end - entry.offset):
                 yield found.take()
         yield found.take(is_all=end.reached is None)
         yield end
@@ -250,64 +251,43 @@ class _Processes:
     def __init__(self, reader: PartReader[Any], parts: Sequence[Part], count: int) -> None:
         self._reader = reader
         self._parts = parts
-        self._running = contextlib.ExitStack()
-        self._received: list[Connection] = []
+        self._running: list[Forked] = []
+        from pprofwatch.logs.forked import Forked  # noqa: PLC0415  # most logs are read without
+
         count = min(count, len(parts))
         try:
             for first in range(count):
-                self._received.append(self._start(parts[first::count]))
-        except OSError:  # there can be no more: then this one reads, too
-            self._running.close()
-            self._received.clear()
+                self._running.append(Forked(functools.partial(_read_all, reader, parts[first::count]), self._running))
+        except OSError:  # there can be no more: then this one reads
+            self._end()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._running.close()
+        self._end()
 
     def messages(self, index: int) -> Iterator[Any]:
         """What is found in a part, which must be the next one that its process has read."""
         part = self._parts[index]
-        if not self._received:
+        if not self._running:
             yield from self._reader.read(part)
             return
-        received = self._received[index % len(self._received)]
+        process = self._running[index % len(self._running)]
         message = None
         while not isinstance(message, _End | _Failure):
             try:
-                message = received.recv()
+                message = process.take()
             except EOFError:
                 message = _Failure(ChildProcessError("the process that read it has ended"), part.start)
             yield message
 
-    def _start(self, share: Sequence[Part]) -> Connection:
-        # Loaded where it is needed: it takes as long as reading a short log.
-        import multiprocessing  # noqa: PLC0415
-
-        context = multiprocessing.get_context("fork")
-        receiving, sending = context.Pipe(duplex=False)
-        self._running.enter_context(receiving)
-        with sending:
-            process = context.Process(
-                target=_work, args=(self._reader, share, sending, [*self._received, receiving]), daemon=True
-            )
-            process.start()
-        self._running.callback(process.join)
-        self._running.callback(process.kill)
-        return receiving
+    def _end(self) -> None:
+        while self._running:
+            self._running.pop().close()
 
 
-def _work(reader: PartReader[Any], share: Sequence[Part], sending: Connection, others: Sequence[Connection]) -> None:
-    """What a process does: read its share of the parts. ``others``: what it has no use for."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    for other in others:  # else nothing would tell that nobody is there to take what is sent
-        other.close()
-    with contextlib.suppress(AttributeError, ImportError, OSError):  # a small pipe will do, if slower
-        import fcntl  # noqa: PLC0415
-
-        fcntl.fcntl(sending.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-    for part in share:
-        for message in reader.read(part):
-            sending.send(message)
+def _read_all(reader: PartReader[Any], parts: Sequence[Part]) -> Iterator[Any]:
+    """All messages about a process's share of the parts."""
+    for part in parts:
+        yield from reader.read(part)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pprofwatch.errors import LogError
+from pprofwatch.logs.entry import Header, ScannedEntry
 from pprofwatch.logs.files import stored_files
 from pprofwatch.logs.parts import PartReader, most_processes, read_parts
 from pprofwatch.logs.problem import Problem
@@ -19,7 +20,6 @@ from pprofwatch.logs.window import Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pprofwatch.logs.entry import Header
     from pprofwatch.model import Entry
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ def read_entries(
         LogError: Something can't be read, and there is no ``on_problem``.
     """
     return map_entries(
-        _same,
+        _entry,
         paths,
         profile=profile,
         since=since,
@@ -74,7 +74,7 @@ def read_entries(
 
 
 def map_entries(
-    function: Callable[[Entry], T],
+    function: Callable[[ScannedEntry], T],
     paths: Sequence[str | Path],
     *,
     profile: str | None = None,
@@ -110,7 +110,8 @@ def map_entries(
         processes = 1  # most of it is passed over, and where that ends no part knows
     for path in map(str, paths):
         if files := _proto_files(path, report):
-            yield from map(function, _read_protos(files, selection, report))
+            for entry in _read_protos(files, selection, report):
+                yield function(ScannedEntry(0, 0, Header(entry.time, entry.target, entry.profile), entry.body))
         else:
             logs = _Logs(selection, function, first_lines, report, on_progress or _ignore, processes)
             yield from logs.read(path)
@@ -146,7 +147,7 @@ class _Logs(Generic[T]):
     """Reads logs; the fields are what ``map_entries`` is given."""
 
     selection: Selection
-    function: Callable[[Entry], T]
+    function: Callable[[ScannedEntry], T]
     first_lines: bool
     report: Callable[[Problem], None]
     on_progress: Callable[[int], None]
@@ -178,12 +179,12 @@ class _Logs(Generic[T]):
             if raw.position - told >= _PROGRESS_STEP:
                 self.on_progress(raw.position - told)
                 told = raw.position
-            yield self.function(found.header.entry(found.body))
+            yield self.function(found)
         self.on_progress(raw.position - told)
 
 
-def _same(entry: Entry) -> Entry:
-    return entry
+def _entry(found: ScannedEntry) -> Entry:
+    return found.entry
 
 
 def _ignore(_: int) -> None:

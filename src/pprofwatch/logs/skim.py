@@ -46,7 +46,7 @@ def skim_own(
         end = offset + line_end + 1 + header.length
         behind = window.glimpse(end - 1)
         # A body without a newline gets one.
-        added = behind[:1] != b"\n" and behind[1:2] == b"\n"
+        added = not behind.startswith(b"\n") and behind.startswith(b"\n", 1)
         data = behind[1 + added :]
         next_header, next_line_end = _own_header(data)
         if body is None or not behind or (data and (next_header is None or next_header.is_checked < header.is_checked)):

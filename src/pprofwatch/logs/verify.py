@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pprofwatch.errors import LogError
 from pprofwatch.logs import names, seal
+from pprofwatch.logs.compressed import GzipSource
 from pprofwatch.logs.entry import MAX_HEADER
 from pprofwatch.logs.files import stored_evidence, stored_files, target_folders
 from pprofwatch.logs.problem import Problem
@@ -22,7 +23,7 @@ from pprofwatch.logs.proto_files import find_proto_files, is_proto
 from pprofwatch.logs.recovery import is_left_over
 from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.segments import Selection, input_size, last_change, open_inputs
-from pprofwatch.logs.sources import STANDARD_INPUT, GzipSource, RawFile, decoded, open_raw
+from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded, open_raw
 from pprofwatch.logs.window import Window
 from pprofwatch.times import format_duration
 

@@ -14,7 +14,7 @@ _CHUNK = 256 << 10
 #: Read at a time after a jump: the header and the first line of an entry whose rest may not matter.
 _SMALL_CHUNK = 4 << 10
 #: Enough for a header and the first line behind it, mostly.
-_GLIMPSE = 1 << 10
+_GLIMPSE = 512
 #: Larger than what is held in memory mostly is, in bytes.
 _LARGE = 4 << 20
 #: A gap worth jumping over, rather than reading on; in bytes.
@@ -53,12 +53,14 @@ class Window:
         return self.data[start : start + count]
 
     def glimpse(self, offset: int) -> bytes:
-        """What stands at ``offset``: 1 KiB, or less at the log's end. Quick, for who looks here and there in a file."""
+        """The 512 bytes at ``offset``, or what the log has of them. Quick, for looking here and there in a file."""
         if self._file is None:
             return self.read(offset, _GLIMPSE)
-        self._file.seek(offset)
-        self.data, self.base, self.at_end = self._file.read(_GLIMPSE), offset, False
-        return self.data
+        self.data = data = self._file.read_at(offset, _GLIMPSE)
+        self.base = offset
+        self.at_end = False
+        self._file.position = offset + len(data)
+        return data
 
     def piece(self, offset: int, count: int) -> bytes:
         """What ``read`` returns; of a file, no more than that is read, and nothing of it is kept."""

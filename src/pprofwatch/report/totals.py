@@ -31,6 +31,11 @@ class Total(NamedTuple):
 
 def total_of(entry: Entry) -> Total:
     """The total of an entry, whose body may be cut to its first line."""
-    match = _FIRST_LINE.match(entry.body)
-    total = int(match[1]) if match else None
+    total = total_in(entry.body)
     return Total(entry.time, entry.target, entry.profile, total, entry.seconds, entry.error, entry.gap)
+
+
+def total_in(body: bytes) -> int | None:
+    """The number in a profile's first line, which may be all of it; None where there is none."""
+    match = _FIRST_LINE.match(body)
+    return int(match[1]) if match else None
