@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -126,6 +127,27 @@ def test_who_stops_early_leaves_no_process(tmp_path: Path) -> None:
         reader = PartReader(raw, same, lambda _: True, first_lines=False)
         with contextlib.closing(read_parts(reader, reader.parts(100_000), 2, lambda *_: None, lambda _: None)) as found:
             assert next(found) == OURS[0]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_where_not_enough_processes_can_be_had_this_one_reads(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(log_of(OURS))
+    with open_raw(str(path)) as raw:
+        reader = PartReader(raw, same, lambda _: True, first_lines=False)
+        parts = reader.parts(1000)
+        free = [os.dup(raw.fileno()) for _ in range(room)]
+        for descriptor in free:
+            os.close(descriptor)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1] + 1, limits[1]))  # a pipe takes two, and leaves one open
+        try:
+            found = list(read_parts(reader, parts, 2, lambda *_: None, lambda _: None))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert found == OURS
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
