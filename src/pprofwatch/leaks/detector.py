@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pprofwatch.leaks.companion import EVERY_BLOCKS, Companions, Excess
 from pprofwatch.leaks.culprit import culprit, enclosing, is_users, origin
 from pprofwatch.leaks.history import History
 from pprofwatch.leaks.leak import Finding, Leak
@@ -22,7 +23,7 @@ from pprofwatch.leaks.trend import find_run
 from pprofwatch.leaks.verdict import PAUSE, RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, Traffic, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
     from pprofwatch.leaks.history import Group
     from pprofwatch.leaks.trend import Run
@@ -50,7 +51,7 @@ class _Active:
     """
 
     leak: Leak
-    series: Series | None
+    series: Series | Excess | None
     growth: int
     stacks: set[Stack]
     grouped: bool
@@ -82,6 +83,7 @@ class Detector:
         self._max_total = max_total
         self._time = 0.0
         self._active: list[_Active] = []
+        self._companions = Companions()
         #: Of the growth that stacks were in when the latest block closed, what may be a leak's.
         self._suspects: dict[Stack, Run] = {}
         #: What the goroutineleak profile listed last and is no leak yet: how many, and in which block that was.
@@ -95,6 +97,7 @@ class Detector:
             for active in self._active:
                 active.leak = replace(active.leak, since=active.leak.since - step.set_back)
         if step.forgot:
+            self._companions.forget()
             self._suspects.clear()
             self._listed.clear()
         for active in self._active:
@@ -173,7 +176,8 @@ class Detector:
 
     def _bind(self, active: _Active) -> None:
         """Find the series of a leak's stack again. One that is gone counts 0, once a poll has shown that."""
-        active.series = self._history.find(active.leak.stack, grouped=active.grouped)
+        if not isinstance(active.series, Excess):
+            active.series = self._history.find(active.leak.stack, grouped=active.grouped)
 
     def _over(self, time: float) -> list[Finding]:
         findings = []
@@ -313,6 +317,7 @@ class Detector:
             growth = self._judge(series, run, traffic, told=stack in told)
             if growth is not None:
                 alone[stack] = self._activate(time, [stack], series, growth, grouped=False)
+        alone |= self._left_behind(time, traffic, known=told | alone.keys())
         together = []
         for group in self._history.groups.values():
             if group.series is None or (of_all := self._run(group.series)) is None:
@@ -324,6 +329,33 @@ class Detector:
                 if first is None or first.growth < MOST_OF_IT * growth.run.growth:
                     together.append(self._activate(time, stacks, group.series, growth, grouped=True))
         return [*alone.values(), *together]
+
+    def _left_behind(self, time: float, traffic: Traffic, known: Set[Stack]) -> dict[Stack, _Active]:
+        """The stacks, but those that are known to leak, whose goroutines stay when those of a companion end."""
+        all_series = self._history.series
+        if (self._history.block or 0) % EVERY_BLOCKS == 0:
+            self._companions.find(all_series)
+        total, block_seconds = self._history.total, self._history.block_seconds
+        found: dict[Stack, _Active] = {}
+        for excess in self._companions.excesses(all_series, self._min_count):
+            if excess.stack in known or excess.stack in found:
+                continue
+            past = excess.past
+            run = find_run(past.floors, PAUSE)
+            if run is None or not excess.was_small(len(run.steps)):
+                continue
+            growth = judge(
+                past,
+                run,
+                total=total,
+                traffic=traffic,
+                min_count=self._min_count,
+                block_seconds=block_seconds,
+                is_excess=True,
+            )
+            if growth is not None:
+                found[excess.stack] = self._activate(time, [excess.stack], excess, growth, grouped=False)
+        return found
 
     def _run(self, series: Series) -> Run | None:
         """The growth that a series is in, if it may be a leak's."""
@@ -350,7 +382,9 @@ class Detector:
             told=told,
         )
 
-    def _activate(self, time: float, stacks: list[Stack], series: Series, growth: Growth, *, grouped: bool) -> _Active:
+    def _activate(
+        self, time: float, stacks: list[Stack], series: Series | Excess, growth: Growth, *, grouped: bool
+    ) -> _Active:
         run = growth.run
         begin = len(self._history.total.blocks) // STRIDE - len(run.steps)
         total_from = self._history.total.floors[max(0, begin)]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Blocks in a leak window: fine enough to see whether growth still goes on when the window is full.
 BLOCKS_PER_WINDOW = 30
@@ -40,6 +44,16 @@ class Series:
         self._peak = count
         self._fall = 0
         self._rises = self._rises_before = 0
+
+    @classmethod
+    def from_floors(cls, floors: Iterable[int], last: int) -> Series:
+        """A series that had one count in each block, and has ``last`` now."""
+        series = cls(last, from_zero=False)
+        before = 0
+        for floor in floors:
+            series.blocks.extend((floor, floor, max(0, before - floor)))
+            before = floor
+        return series
 
     def copy(self) -> Series:
         """A series with the same past, to go its own way."""

@@ -158,6 +158,7 @@ def judge(
     block_seconds: float,
     parts: Iterable[Series] = (),
     told: bool = False,
+    is_excess: bool = False,
 ) -> Growth | None:
     """Say whether a series grows without bound.
 
@@ -170,6 +171,8 @@ def judge(
         block_seconds: How long a block is.
         parts: Where the series is a group's, those of its stacks.
         told: It was found to leak before, and that goes on: it is not compared with others again, which takes long.
+        is_excess: The series is what a stack counts beyond another: no traffic runs through that, so that only births
+            without deaths make a leak of it, and they must be as patient as what stirs.
 
     Returns:
         The growth, or None where it is none, or too early to say.
@@ -183,14 +186,18 @@ def judge(
             continue
         patient = len(run.steps) >= TRAFFIC_BLOCKS
         if _without_deaths(run, series):
-            if not (_stirs(run, series, parts) or _traffic_multiplies(run, total)):
+            if not (is_excess or _stirs(run, series, parts) or _traffic_multiplies(run, total)):
                 return Growth(run)
             is_leak = patient
         else:
-            is_leak = patient and (
-                _stands_out(run, series, min_count, traffic, cut=cut)
-                or (not cut and _outgrew_deaths(run, series, min_count, traffic))
-                or _never_fell(run, series, traffic)
+            is_leak = (
+                patient
+                and not is_excess
+                and (
+                    _stands_out(run, series, min_count, traffic, cut=cut)
+                    or (not cut and _outgrew_deaths(run, series, min_count, traffic))
+                    or _never_fell(run, series, traffic)
+                )
             )
         if is_leak and (told or _outgrows_witnesses(run, series, parts, traffic)):
             return Growth(run)
