@@ -121,6 +121,7 @@ def test_the_json_has_the_fields_that_were_promised(log: Path) -> None:
         "function": "main.(*Dispatcher).forward",
         "location": "/src/app/dispatch.go:41",
         "stack": ["runtime.chansend1", "main.(*Dispatcher).forward", "main.serve"],
+        "beside": None,
         "also": [],
         "blocked_in": None,
         "evidence": None,

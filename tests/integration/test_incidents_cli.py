@@ -151,6 +151,7 @@ def test_a_program_gets_all_of_it(logs: Path) -> None:
         "location": "/src/app/dispatch.go:41",
         "blocked_in": "chan send",
         "stack": ["main.(*Dispatcher).forward", "main.serve"],
+        "beside": None,
         "also": [],
         "evidence": {
             "time": "2026-11-22T13:43:00.000Z",

@@ -53,7 +53,7 @@ def test_what_stays_when_its_session_ends_is_found_beside_what_ends_with_it(seed
     several = [ratio * count for count in here]
     beside = added(iter(several), leak(LOST_EVERY))
     (one,) = found(among_requests({READER: here, HEARTBEAT: beside}, 3, seed))
-    assert one.stack == HEARTBEAT
+    assert (one.stack, one.companion, one.ratio) == (HEARTBEAT, READER, ratio)
     assert one.detected_at - START <= 100 * MINUTE
     assert one.count_from <= 3
     assert one.count_to == pytest.approx(lost(0, one.detected_at), abs=0.2 * lost(0, one.detected_at))
@@ -98,20 +98,31 @@ def test_a_restart_ends_it() -> None:
     assert ended.peak == pytest.approx(3 * HOUR / LOST_EVERY, rel=0.1)
 
 
-def test_it_is_told_at_the_entry_that_gives_it_away_and_goes_on_after_a_replay() -> None:
-    here = living(3, 3)
-    polls = among_requests({READER: here, HEARTBEAT: added(iter(here), leak(LOST_EVERY))}, 3, 3)
+def leaking(seed: int, hours: float) -> list[Poll]:
+    here = living(seed, hours)
+    return among_requests({READER: here, HEARTBEAT: added(iter(here), leak(LOST_EVERY))}, hours, seed)
+
+
+def test_it_is_told_at_the_entry_that_gives_it_away() -> None:
+    polls = leaking(3, 3)
     (one,) = found(polls)
     index = next(number for number, (time, _) in enumerate(polls) if time == one.detected_at)
     assert not found(polls[:index])
     assert found(polls[: index + 1]) == [one]
+
+
+@pytest.mark.parametrize("replayed", [0, 30, 500])
+def test_after_a_restart_of_the_daemon_it_goes_on_with_its_numbers(replayed: int) -> None:
+    polls = leaking(3, 3)
+    (one,) = found(polls)
+    index = next(number for number, (time, _) in enumerate(polls) if time == one.detected_at) + 60
     detector = Detector()
-    replay = polls[index - 500 : index + 30]
-    find(replay, detector)
+    find(polls[index - replayed : index], detector)
     detector.resume([one])
-    assert not find(polls[index + 30 :], detector)
+    assert not find(polls[index:], detector)
     (now,) = detector.leaks
-    assert now.detected_at == one.detected_at
+    assert (now.detected_at, now.companion) == (one.detected_at, READER)
+    assert now.count_to == pytest.approx(lost(0, polls[-1][0]), rel=0.1)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -349,6 +349,8 @@ leaks = st.builds(
     dispersion=st.floats(0, 1e9),
     scale=st.floats(1e-9, 1e9),
     listed=st.booleans(),
+    companion=st.none() | stacks,
+    ratio=st.integers(1, 100),
 )
 events = st.builds(
     lambda leak, **fields: Event(time=leak.time, leak=leak, **fields),

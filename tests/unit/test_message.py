@@ -220,6 +220,19 @@ def test_stacks_of_the_same_bug_are_named(functions: list[str], text: str) -> No
     assert rows(event(leak=replace(LEAK, also=also)))["also"] == text
 
 
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1, "main.(*Session).read: they should end with it; only those that are left are counted"),
+        (2, "main.(*Session).read: 2 of them should end with each; only those that are left are counted"),
+    ],
+)
+def test_what_they_should_have_ended_with_is_named(ratio: int, text: str) -> None:
+    reader = Stack((Frame("main.(*Session).read", "/src/app/session.go", 7),))
+    leak = replace(LEAK, companion=reader, ratio=ratio)
+    assert f"\n  beside   {text}\n" in alert(event(leak=leak), LOG, USUAL)
+
+
 def test_the_next_command_can_be_pasted_and_shows_what_has_changed() -> None:
     folder = Path("/var/log/my app/x")
     lines = alert(event(), folder, USUAL).splitlines()

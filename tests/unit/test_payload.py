@@ -55,6 +55,7 @@ def test_an_event_with_evidence_has_all_of_it() -> None:
         "kept": "/logs/localhost_6060/incidents/20270115T080000Z-3fa9c1d2",
         "next": "pprofwatch check",
         "stack": ["runtime.gopark", "main.(*Dispatcher).forward"],
+        "beside": None,
         "also": [{"function": "main.work.func1", "location": "/src/app/work.go:7"}],
     }
     assert json.loads(json.dumps(found)) == found
@@ -65,7 +66,7 @@ def test_what_is_not_known_is_null() -> None:
     stack = Stack((Frame("main.work", "", 0),))
     event = dataclasses.replace(event, leak=dataclasses.replace(event.leak, stack=stack, count_to=3))
     found = event_as_json(event, folder=FOLDER)
-    nothing = {"location", "blocked_in", "forecast", "evidence", "kept", "next"}
+    nothing = {"location", "blocked_in", "forecast", "evidence", "kept", "next", "beside"}
     assert {name for name, value in found.items() if value is None} == nothing
 
 

@@ -56,6 +56,8 @@ class _Line(msgspec.Struct):
     dispersion: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     listed: bool = False
+    companion: _Frames | None = None
+    ratio: Annotated[int, msgspec.Meta(ge=1)] = 1
     evidence: Evidence | None = None
     number: int = 0
     kept: str = ""
@@ -187,6 +189,8 @@ def _encode(event: Event) -> bytes:
         dispersion=leak.dispersion,
         scale=leak.scale,
         listed=leak.listed,
+        companion=list(leak.companion.frames) if leak.companion else None,
+        ratio=leak.ratio,
         evidence=leak.evidence,
         number=event.number,
         kept=event.kept,
@@ -216,6 +220,8 @@ def _decode(text: bytes) -> Event | None:
             dispersion=line.dispersion,
             scale=line.scale,
             listed=line.listed,
+            companion=None if line.companion is None else _stack(line.companion),
+            ratio=line.ratio,
             evidence=line.evidence,
         )
     except (msgspec.DecodeError, ValueError):

@@ -92,6 +92,7 @@ def alert(event: Event, folder: Path, settings: LeakConfig) -> str:
     rows = [
         ("where", place(leak)),
         growth(event.profile, leak, event.time, expect(event.profile, leak, settings.max_goroutines)),
+        ("beside", companion(leak)),
         proof(leak),
         ("also", others(leak)),
         ("kept", f"{folder / event.kept}/" if event.kept else ""),
@@ -190,6 +191,14 @@ def _share(some: int, all_of_them: int) -> str:
     if all_of_them == 1:
         return "it"
     return "all of them" if some >= all_of_them else f"{number(some)} of them"
+
+
+def companion(leak: Leak) -> str:
+    """What the goroutines should have ended with, where only those that have not are counted; else empty."""
+    if leak.companion is None:
+        return ""
+    should = "they should end with it" if leak.ratio == 1 else f"{number(leak.ratio)} of them should end with each"
+    return f"{cut(culprit(leak.companion).function)}: {should}; only those that are left are counted"
 
 
 def others(leak: Leak) -> str:

@@ -57,6 +57,7 @@ def event_as_json(event: Event, *, folder: Path, next_command: str = "", max_gor
         "kept": str(folder / event.kept) if event.kept else None,
         "next": next_command or None,
         "stack": [cut(function) for function in leak.stack.functions[:_MOST_FRAMES]],
+        "beside": _place(culprit(leak.companion)) if leak.companion else None,
         "also": [_place(culprit(stack)) for stack in leak.also[:_MOST_OTHERS]],
     }
 

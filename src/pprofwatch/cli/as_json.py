@@ -29,6 +29,7 @@ def leak_as_json(profile: str, leak: Leak, ahead: Forecast | None) -> dict[str, 
         "location": where(leak.culprit),
         "stack": list(leak.stack.functions),
         "blocked_in": (leak.evidence.blocked_in if leak.evidence else "") or None,
+        "beside": list(leak.companion.functions) if leak.companion else None,
         "also": [list(stack.functions) for stack in leak.also],
         "evidence": evidence_as_json(leak.evidence),
     }

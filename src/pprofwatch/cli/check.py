@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pprofwatch.alerts.message import expect, growth, others, place, proof, row, severity_word, what
+from pprofwatch.alerts.message import companion, expect, growth, others, place, proof, row, severity_word, what
 from pprofwatch.alerts.words import cut, number
 from pprofwatch.cli.as_json import leak_as_json
 from pprofwatch.cli.github import annotation
@@ -133,6 +133,7 @@ def _table(leaks: Sequence[CheckedLeak], settings: LeakConfig, *, colour: bool) 
         rows = [
             ("where", place(leak)),
             growth(checked.profile, leak, leak.time, _expect(checked, settings)),
+            ("beside", companion(leak)),
             proof(leak),
             ("found", f"{format_time(leak.detected_at)}{over}"),
             ("also", others(leak)),

@@ -167,7 +167,10 @@ class Detector:
         else:
             peak = replayed.leak.count_from + replayed.growth
             replayed.growth = max(told.growth, peak - told.leak.count_from)
+            is_beside_another = replayed.leak.companion != told.leak.companion
             replayed.leak = told.leak
+            if is_beside_another:
+                self._bind(replayed)
             if told.proven is None and replayed.proven is not None:  # the replay was too short to see it grow
                 replayed.proven, replayed.grouped = None, told.grouped
                 self._bind(replayed)
@@ -176,8 +179,11 @@ class Detector:
 
     def _bind(self, active: _Active) -> None:
         """Find the series of a leak's stack again. One that is gone counts 0, once a poll has shown that."""
-        if not isinstance(active.series, Excess):
-            active.series = self._history.find(active.leak.stack, grouped=active.grouped)
+        leak = active.leak
+        if leak.companion is None:
+            active.series = self._history.find(leak.stack, grouped=active.grouped)
+        elif self._history.series:
+            active.series = Excess(self._history.series, leak.stack, leak.companion, leak.ratio)
 
     def _over(self, time: float) -> list[Finding]:
         findings = []
@@ -354,7 +360,9 @@ class Detector:
                 is_excess=True,
             )
             if growth is not None:
-                found[excess.stack] = self._activate(time, [excess.stack], excess, growth, grouped=False)
+                active = self._activate(time, [excess.stack], excess, growth, grouped=False)
+                active.leak = replace(active.leak, companion=excess.companion, ratio=excess.ratio)
+                found[excess.stack] = active
         return found
 
     def _run(self, series: Series) -> Run | None:

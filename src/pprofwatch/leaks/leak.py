@@ -25,7 +25,8 @@ class Leak:
     entry at which it could first be told; ``since`` is when the growth began, to a block. ``also`` are stacks that
     grow with it and are counted as the same bug. ``dispersion`` is how many come at a time, about. ``scale`` is how
     many of them stand behind one that the detector has counted: 1, but for heap's samples. ``listed`` tells that the
-    count is of those that the goroutineleak profile lists, and not of all that are in the stack.
+    count is of those that the goroutineleak profile lists, and not of all that are in the stack. With a ``companion``,
+    the count is of those beyond ``ratio`` times that stack, which this one used to come and go with.
     """
 
     stack: Stack
@@ -41,6 +42,8 @@ class Leak:
     dispersion: float = 1.0
     scale: float = 1.0
     listed: bool = False
+    companion: Stack | None = None
+    ratio: int = 1
     evidence: Evidence | None = None
 
     @property
