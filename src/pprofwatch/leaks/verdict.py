@@ -172,7 +172,7 @@ def judge(
         parts: Where the series is a group's, those of its stacks.
         told: It was found to leak before, and that goes on: it is not compared with others again, which takes long.
         is_excess: The series is what a stack counts beyond another: no traffic runs through that, so that only births
-            without deaths make a leak of it, and they must be as patient as what stirs.
+            without deaths make a leak of it.
 
     Returns:
         The growth, or None where it is none, or too early to say.
@@ -186,7 +186,7 @@ def judge(
             continue
         patient = len(run.steps) >= TRAFFIC_BLOCKS
         if _without_deaths(run, series):
-            if not (is_excess or _stirs(run, series, parts) or _traffic_multiplies(run, total)):
+            if not (_stirs(run, series, parts) or _traffic_multiplies(run, total)):
                 return Growth(run)
             is_leak = patient
         else:
