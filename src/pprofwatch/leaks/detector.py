@@ -106,7 +106,14 @@ class Detector:
         if not step.closed:
             return []
         findings = self._over(time)
-        runs = {stack: run for stack, series in self._history.series.items() if (run := self._run(series)) is not None}
+        known = self._known_growths()
+        runs = {
+            stack: run
+            for stack, series in self._history.series.items()
+            # What is told, and grows no faster than it did, is told.
+            if (stack not in known or series.last >= RUNAWAY_GROWTH or self._max_total)
+            and (run := self._run(series)) is not None
+        }
         findings += self._found(time, runs) + self._settle(time)
         self._suspects = self._find_suspects(runs)
         return findings
@@ -312,10 +319,16 @@ class Detector:
         most = sorted(suspects, key=lambda stack: -runs[stack].growth)[:MAX_SUSPECTS]
         return {stack: runs[stack] for stack in most}
 
+    def _known_growths(self) -> dict[Stack, int]:
+        """The growth of each stack that is known to leak, as far as it is the stack's own."""
+        growing = (active for active in self._active if active.proven is None)
+        return {stack: 0 if active.grouped else active.growth for active in growing for stack in active.stacks}
+
     def _fresh(self, time: float, runs: Mapping[Stack, Run]) -> list[_Active]:
         """What grows without bound now: stacks, and groups whose growth no single one of their stacks explains."""
         all_series = self._history.series
         traffic = Traffic(all_series.values())
+        known = self._known_growths()
         alone: dict[Stack, _Active] = {}
         told = {stack for active in self._active for stack in active.stacks}
         for stack, run in runs.items():
@@ -332,7 +345,8 @@ class Detector:
             if growth is not None:
                 stacks = self._grown(group, growth)
                 first = alone.get(stacks[0])
-                if first is None or first.growth < MOST_OF_IT * growth.run.growth:
+                own = first.growth if first else known.get(stacks[0], 0)
+                if own < MOST_OF_IT * growth.run.growth:
                     together.append(self._activate(time, stacks, group.series, growth, grouped=True))
         return [*alone.values(), *together]
 
