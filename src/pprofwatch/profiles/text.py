@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LABELS = b"# labels: "
+_NO_LABELS = slice(0)
 #: Of a longer profile the end is not kept, to be compared with that of the next; in bytes.
 _MOST_KEPT = 1 << 20
 #: What remembering a record takes beside its text, in bytes: for many small ones that is the most of it.
@@ -34,12 +35,11 @@ def parse_text(body: bytes) -> Profile:
         ProfileError: the body is something else, cut short or damaged.
     """
     header = grammar.read_header(body)
-    records = [
-        Record(stack, values, grammar.clean_text(labels))
-        for _, values, labels, stack in _read_records(grammar.trim(body, header), header, _Stacks(len(body)))
-    ]
+    read = _read_records(grammar.trim(body, header), header, _Stacks(len(body)))
+    labels = (grammar.clean_text(body[place]) for place in read.labels)
+    records = tuple(map(Record, read.stacks, read.values, labels))
     header.check(sum(record.values[0] for record in records))
-    return Profile(header.kind, header.total or 0, tuple(records), header.period, header.cycles_per_second)
+    return Profile(header.kind, header.total or 0, records, header.period, header.cycles_per_second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +108,15 @@ class CountsParser:
     def _read(self, body: bytes, header: grammar.Header) -> tuple[Sequence[tuple[int, ...]], Sequence[Stack]]:
         """The records' values, and their stacks. Those at the end that the last profile had too are not read again."""
         body = grammar.trim(body, header)
-        last = self._last.get(header.kind, _LastBody())
+        last = self._last.get(header.kind, _NO_BODY)
         known = last.find_same(body, header.size)
-        lengths, values, stacks = [], [], []
         size = len(body)
         rest = last.lengths[known] if known < len(last.lengths) else 0
-        for offset, numbers, _, stack in _read_records(body, header, self._stacks, size - rest):
-            lengths.append(size - offset)
-            values.append(numbers)
-            stacks.append(stack)
-        lengths += last.lengths[known:]
-        values += last.values[known:]
-        stacks += last.stacks[known:]
+        read = _read_records(body, header, self._stacks, size - rest)
+        values = read.values + last.values[known:]
+        stacks = read.stacks + last.stacks[known:]
         if size <= _MOST_KEPT:
+            lengths = [size - offset for offset in read.offsets] + last.lengths[known:]
             self._last[header.kind] = _LastBody(body, lengths, values, stacks)
         return values, stacks
 
@@ -131,10 +127,10 @@ class _LastBody(NamedTuple):
     ``lengths`` are those of the text from each record on to the end.
     """
 
-    body: bytes = b""
-    lengths: Sequence[int] = ()
-    values: Sequence[tuple[int, ...]] = ()
-    stacks: Sequence[Stack] = ()
+    body: bytes
+    lengths: list[int]
+    values: list[tuple[int, ...]]
+    stacks: list[Stack]
 
     def find_same(self, body: bytes, start: int) -> int:
         """The first of the records that another body, whose records begin at ``start``, ends with, too."""
@@ -147,15 +143,15 @@ class _LastBody(NamedTuple):
         return same
 
 
+_NO_BODY = _LastBody(b"", [], [], [])
+
+
 def _add_up(stacks: Sequence[Stack], counts: Sequence[int]) -> dict[Stack, int]:
     """How many there are of each stack, without those that there are none of."""
-    by_stack = dict(zip(stacks, counts, strict=True))
-    if len(by_stack) == len(stacks) and 0 not in counts:
-        return by_stack
-    by_stack = dict.fromkeys(stacks, 0)
+    by_stack: dict[Stack, int] = {}
     for stack, count in zip(stacks, counts, strict=True):
-        by_stack[stack] += count
-    return {stack: count for stack, count in by_stack.items() if count}
+        by_stack[stack] = by_stack[stack] + count if stack in by_stack else count
+    return {stack: count for stack, count in by_stack.items() if count} if 0 in by_stack.values() else by_stack
 
 
 class _Stacks:
@@ -205,10 +201,21 @@ class _Stacks:
             memory.clear()
 
 
-def _read_records(
-    body: bytes, header: grammar.Header, stacks: _Stacks, end: int | None = None
-) -> Iterator[tuple[int, tuple[int, ...], bytes, Stack]]:
-    """Each record's offset, values, labels and stack, of a body that was trimmed; up to ``end``, if it is given."""
+class _Records(NamedTuple):
+    """What was read of some records, in as many columns: where in the body they begin, and what they hold.
+
+    Labels can be longer than all the rest: of them, there is where in the body they are.
+    """
+
+    offsets: list[int]
+    values: list[tuple[int, ...]]
+    labels: list[slice]
+    stacks: list[Stack]
+
+
+def _read_records(body: bytes, header: grammar.Header, stacks: _Stacks, end: int | None = None) -> _Records:
+    """The records of a body that was trimmed; up to ``end``, if it is given."""
+    records = offsets, values, all_labels, found = _Records([], [], [], [])
     is_count = header.kind in grammar.COUNT_KINDS
     recall = stacks.by_addresses.get
     offset = header.size
@@ -217,25 +224,28 @@ def _read_records(
     while offset < end:
         frames = body.index(b"\n", offset) + 1
         numbers, at, addresses = body[offset : frames - 1].partition(b" @")
-        labels = b""
+        labels = _NO_LABELS
         try:
             if is_count and at and numbers.isdigit() and len(numbers) < 19:
-                values: tuple[int, ...] = (int(numbers),)
+                values.append((int(numbers),))
             else:
-                values = grammar.read_values(header.kind, numbers + at)
+                values.append(grammar.read_values(header.kind, numbers + at))
             known = recall(addresses)  # looked at here for speed: most records were in the last profile too
             if known is None or not body.startswith(known[0], frames):
                 if body.startswith(_LABELS, frames):
                     line_end = body.index(b"\n", frames)
-                    labels = body[frames + len(_LABELS) : line_end]
+                    labels = slice(frames + len(_LABELS), line_end)
                     frames = line_end + 1
                 known = stacks.read(body, addresses, frames)
         except grammar.RecordError as error:
             line = body.count(b"\n", 0, offset if error.frame is None else frames) + (error.frame or 0) + 1
             raise ProfileError(f"line {line}: {error}") from None
         text, stack = known
-        yield offset, values, labels, stack
+        offsets.append(offset)
+        all_labels.append(labels)
+        found.append(stack)
         offset = frames + len(text)
+    return records
 
 
 def render_text(profile: Profile, *, max_bytes: int = 64 << 20) -> bytes:
