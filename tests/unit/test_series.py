@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pprofwatch.leaks.series import HISTORY, STRIDE, Series
-from pprofwatch.leaks.trend import Run, find_run, linearity
+from pprofwatch.leaks.trend import Run, find_run, find_start, linearity
 
 
 def series_of(*blocks: list[int], from_zero: bool = False) -> Series:
@@ -120,6 +120,18 @@ def test_a_run_only_rises_and_ends_at_the_latest_floor(floors: list[int], pause:
     assert run.growth == floors[-1] - run.count_from > 0
     assert len(run.steps) == len(floors) - 1 - run.start
     assert run.count_from == floors[run.start] == min(floors[run.start :])
+
+
+FLOORS = st.lists(st.integers(0, 50), min_size=1, max_size=60)
+
+
+@given(FLOORS, FLOORS, st.integers(0, 50), st.integers(1, 20))
+def test_a_run_never_begins_earlier_than_was_seen_before(
+    floors: list[int], later: list[int], lower: int, pause: int
+) -> None:
+    # The latest count is the least of its block only until the block goes on.
+    grown = [*floors[:-1], min(lower, floors[-1]), *later]
+    assert find_start(floors, pause) <= find_start(grown, pause)
 
 
 def run_of(*steps: int) -> Run:

@@ -15,12 +15,15 @@ from pprofwatch.leaks.verdict import PAUSE, Traffic, judge
 ROUNDS = 800
 
 
-def random_series(random_: random.Random) -> tuple[Series, Series]:
-    """A stack's series and the total's: traffic, bursts and leaks of all measures, with a block just closed."""
+def random_series(random_: random.Random, least: int) -> tuple[Series, Series]:
+    """A stack's series and the total's: traffic, bursts and leaks of all measures, with a block just closed.
+
+    It went through the sieve after most of its blocks, which it remembers.
+    """
     series = Series(random_.choice([0, 1, 5, 30]), from_zero=random_.random() < 0.5)
     total = Series(50, from_zero=False)
     level, swing = series.last, 0.0
-    blocks = random_.randint(2, 130)
+    blocks = random_.choice([random_.randint(2, 130), random_.randint(100, 400)])
     leaks, leaks_from = random_.choice([0, 0.1, 0.3, 1, 3, 10]), random_.randint(0, blocks)
     deviation, bursts = random_.choice([0, 0, 1, 3, 10, 30]), random_.random() < 0.3
     for block in range(blocks):
@@ -35,6 +38,8 @@ def random_series(random_: random.Random) -> tuple[Series, Series]:
             total.add(count + random_.randint(20, 80))
         series.close_block()
         total.close_block()
+        if block < blocks - 1 and random_.random() < 0.9:
+            may_leak(series, least)
     return series, total
 
 
@@ -43,8 +48,8 @@ def test_what_may_not_leak_is_judged_no_leak_and_no_suspect(seed: int) -> None:
     random_ = random.Random(seed)
     leaks = suspects = sieved = 0
     for _ in range(ROUNDS):
-        series, total = random_series(random_)
         least = random_.choice([1, 5, 10])
+        series, total = random_series(random_, least)
         run = None if series.last < least else find_run(series.floors, PAUSE)
         if run is None:
             continue
@@ -79,6 +84,17 @@ def test_a_leak_that_is_just_higher_than_ever_before_passes() -> None:
     assert max(series.peaks[:1]) == series.last - 1
     assert is_leak(series)
     assert may_leak(series, 10)
+
+
+def test_a_peak_is_forgotten_with_its_block() -> None:
+    series = Series(0, from_zero=True)
+    for block in range(220):
+        series.add(100 if block == 5 else 20 + max(0, block - 150))
+        series.close_block()
+        may_leak(series, 10)
+    assert max(series.peaks) == series.last == 89
+    assert may_leak(series, 10)
+    assert is_leak(series)
 
 
 def test_a_leak_that_only_a_run_with_long_pauses_shows_passes() -> None:

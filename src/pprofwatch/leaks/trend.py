@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import sqrt
-from operator import eq, gt, mul, sub
+from operator import gt, mul, sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -94,33 +94,29 @@ def find_run(floors: Sequence[int], pause: int) -> Run | None:
     Returns:
         The run, or None where the floor has not risen for ``pause`` blocks.
     """
-    # From now backwards, the least floor since: it falls where the run, seen forwards, rises.
-    least = list(accumulate(reversed(floors), min))
-    is_pause = list(map(eq, least[pause:], least))
-    floor = least[is_pause.index(True)] if True in is_pause else least[-1]
-    begin = least.index(floor)
-    if begin == 0:
+    start = find_start(floors, pause)
+    if start == len(floors) - 1:
         return None
-    steps = list(map(sub, least[begin - 1 :: -1], least[begin:0:-1]))
-    return Run(len(floors) - 1 - begin, least[begin], steps)
+    # From now backwards, the least floor since: it falls where the run, seen forwards, rises.
+    least = list(accumulate(reversed(floors[start:]), min))
+    least.reverse()
+    return Run(start, least[0], list(map(sub, least[1:], least)))
 
 
-def may_begin_by(block: int, floors: Sequence[int], last: int, pause: int) -> bool:
-    """Whether the run that ``find_run`` would find may begin at a block or before it. Quick; only a no is certain.
+def find_start(floors: Sequence[int], pause: int) -> int:
+    """The index of the block in which the run begins that ``find_run`` would find; of the last, where there is none.
 
-    Args:
-        block: The block's index.
-        floors: The least count of each block but the last, oldest first.
-        last: That of the last one.
-        pause: As for ``find_run``.
+    It never goes back, whatever comes later: what has not risen for so long will not have.
     """
-    least = last
-    for end in range(len(floors), max(block, pause - 1), -pause):
-        least_before = min(least, *floors[end - pause : end])
-        if least_before == least:
-            return False  # the floor did not rise for so long: a run begins after that
-        least = least_before
-    return True
+    start = len(floors) - 1
+    least = floors[start]
+    for block in range(start - 1, -1, -1):
+        floor = floors[block]
+        if floor < least:
+            least, start = floor, block
+        elif start - block >= pause:
+            break
+    return start
 
 
 def linearity(values: Sequence[int]) -> float:
