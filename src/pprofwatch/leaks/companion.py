@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations
 from math import sqrt
 from operator import mul, sub
 from typing import TYPE_CHECKING
@@ -126,12 +126,13 @@ class Companions:
         lively = [each for each in heapq.nlargest(LIVELIEST, deaths) if each[0] >= LEAST_DEATHS]
         changes = {stack: _changes(all_series[stack]) for _, _, stack in lively}
         found: dict[Stack, list[tuple[float, Stack, int]]] = {stack: [] for stack in changes}
-        for (own, _, stack), (others, _, other) in permutations(lively, 2):
-            ratio = round(own / others) or 1
-            if FEWEST_DEATHS <= own / (ratio * others) <= MOST_DEATHS:
-                in_step = sum(map(mul, changes[stack], changes[other]))
-                if in_step >= IN_STEP:
-                    found[stack].append((in_step, other, ratio))
+        for (more, _, stack), (fewer, _, other) in combinations(lively, 2):
+            ratio = round(more / fewer)
+            pairs = [(stack, other, ratio)] if more <= MOST_DEATHS * ratio * fewer else []
+            pairs += [(other, stack, 1)] if fewer >= FEWEST_DEATHS * more else []
+            if pairs and (in_step := sum(map(mul, changes[stack], changes[other]))) >= IN_STEP:
+                for own, companion, times in pairs:
+                    found[own].append((in_step, companion, times))
         self._known = {stack: _most_in_step(companions) for stack, companions in found.items() if companions}
 
 
@@ -147,6 +148,7 @@ def _changes(series: Series) -> list[float]:
     """
     floors = series.blocks[-STRIDE * (CHANGES + 1) :: STRIDE]
     changes = list(map(sub, floors[1:], floors))
-    mean = sum(changes) / CHANGES
-    length = sqrt(sum((change - mean) ** 2 for change in changes)) or 1.0
+    in_all = floors[-1] - floors[0]
+    mean = in_all / CHANGES
+    length = sqrt((CHANGES * sum(map(mul, changes, changes)) - in_all * in_all) / CHANGES) or 1.0
     return [(change - mean) / length for change in changes]

@@ -114,7 +114,9 @@ class Detector:
             if (stack not in known or series.last >= RUNAWAY_GROWTH or self._max_total)
             and (run := self._run(series)) is not None
         }
-        findings += self._found(time, runs) + self._settle(time)
+        fresh = self._merge(self._fresh(time, runs, known))
+        findings += [Finding(self._present(active, time)) for active in fresh]
+        findings += self._settle(time)
         self._suspects = self._find_suspects(runs)
         return findings
 
@@ -220,10 +222,6 @@ class Detector:
         finding = self._end(active, time)
         return replace(finding, leak=replace(finding.leak, count_to=0))
 
-    def _found(self, time: float, runs: Mapping[Stack, Run]) -> list[Finding]:
-        """The leaks that the block just closed gives away, the same bug's stacks together."""
-        return [Finding(self._present(active, time)) for active in self._merge(self._fresh(time, runs))]
-
     def _merge(self, fresh: list[_Active]) -> list[_Active]:
         """Take up what was found, the same bug's stacks together, and return what was not known."""
         fresh.sort(key=lambda active: (not is_users(active.leak.stack), -active.leak.count_to))
@@ -324,11 +322,13 @@ class Detector:
         growing = (active for active in self._active if active.proven is None)
         return {stack: 0 if active.grouped else active.growth for active in growing for stack in active.stacks}
 
-    def _fresh(self, time: float, runs: Mapping[Stack, Run]) -> list[_Active]:
-        """What grows without bound now: stacks, and groups whose growth no single one of their stacks explains."""
+    def _fresh(self, time: float, runs: Mapping[Stack, Run], known: Mapping[Stack, int]) -> list[_Active]:
+        """What grows without bound now: stacks, and groups whose growth no single one of their stacks explains.
+
+        ``known``: the growth of what is known to leak.
+        """
         all_series = self._history.series
         traffic = Traffic(all_series.values())
-        known = self._known_growths()
         alone: dict[Stack, _Active] = {}
         told = {stack for active in self._active for stack in active.stacks}
         for stack, run in runs.items():
@@ -355,7 +355,6 @@ class Detector:
         all_series = self._history.series
         if (self._history.block or 0) % EVERY_BLOCKS == 0:
             self._companions.find(all_series)
-        total, block_seconds = self._history.total, self._history.block_seconds
         found: dict[Stack, _Active] = {}
         for excess in self._companions.excesses(all_series, self._min_count):
             if excess.stack in known or excess.stack in found:
@@ -364,15 +363,7 @@ class Detector:
             run = find_run(past.floors, PAUSE)
             if run is None or not excess.was_small(len(run.steps)):
                 continue
-            growth = judge(
-                past,
-                run,
-                total=total,
-                traffic=traffic,
-                min_count=self._min_count,
-                block_seconds=block_seconds,
-                is_excess=True,
-            )
+            growth = self._judge(past, run, traffic, is_excess=True)
             if growth is not None:
                 active = self._activate(time, [excess.stack], excess, growth, grouped=False)
                 active.leak = replace(active.leak, companion=excess.companion, ratio=excess.ratio)
@@ -385,13 +376,21 @@ class Detector:
         return find_run(series.floors, PAUSE) if is_large or may_leak(series, self._min_count) else None
 
     def _judge(
-        self, series: Series, run: Run, traffic: Traffic, parts: Iterable[Series] = (), *, told: bool
+        self,
+        series: Series,
+        run: Run,
+        traffic: Traffic,
+        parts: Iterable[Series] = (),
+        *,
+        told: bool = False,
+        is_excess: bool = False,
     ) -> Growth | None:
         is_young = len(series.blocks) < STRIDE * int(STEADY_BLOCKS)
         if is_young and series.last < RUNAWAY_GROWTH and not self._max_total:
             return None
         total, block_seconds = self._history.total, self._history.block_seconds
-        if self._max_total and heads_for(self._max_total, series, run, total=total, block_seconds=block_seconds):
+        may_reach_limit = self._max_total and not is_excess
+        if may_reach_limit and heads_for(self._max_total, series, run, total=total, block_seconds=block_seconds):
             return Growth(run, runaway=True)
         return judge(
             series,
@@ -402,6 +401,7 @@ class Detector:
             block_seconds=block_seconds,
             parts=parts,
             told=told,
+            is_excess=is_excess,
         )
 
     def _activate(
