@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import sqrt
-from operator import gt, mul, sub
+from operator import mul, sub
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ class Run:
     @property
     def events(self) -> int:
         """How many times growth began after a block without: many for a steady leak, one for a single jump."""
-        grew = list(map(bool, self.steps))
-        starts: int = sum(map(gt, grew, [False, *grew]))
+        grew = bytes(map(bool, self.steps))
+        starts = (b"\0" + grew).count(b"\0\1")
         # Where every block grows there are no pauses to count; then the blocks themselves are the events.
-        return max(starts, sum(grew) // 2)
+        return max(starts, grew.count(1) // 2)
 
     @property
     def spread(self) -> float:
@@ -95,8 +95,11 @@ def find_run(floors: Sequence[int], pause: int) -> Run | None:
         The run, or None where the floor has not risen for ``pause`` blocks.
     """
     start = find_start(floors, pause)
-    if start == len(floors) - 1:
-        return None
+    return run_from(start, floors) if start < len(floors) - 1 else None
+
+
+def run_from(start: int, floors: Sequence[int]) -> Run:
+    """The run that begins in the block with the index ``start``, as ``find_start`` has found it."""
     # From now backwards, the least floor since: it falls where the run, seen forwards, rises.
     least = list(accumulate(reversed(floors[start:]), min))
     least.reverse()

@@ -20,7 +20,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
-from pprofwatch.leaks.trend import Run, find_run, linearity
+from pprofwatch.leaks.trend import Run, find_start, linearity, run_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -180,26 +180,23 @@ def judge(
     if latest.growth >= min_count and _is_runaway(latest, series, total, block_seconds):
         return Growth(latest, runaway=True)
     for run in _runs(series, latest):
-        lasts = run.growth >= min_count and run.length >= STEADY_BLOCKS + FEW_BIRTHS / run.growth
-        cut = run.start > latest.start
-        if not lasts or not _goes_on(run, cut=cut) or _was_here_before(run, series):
+        if run.growth < min_count or run.length < STEADY_BLOCKS + FEW_BIRTHS / run.growth:
             continue
+        cut = run.start > latest.start
         patient = len(run.steps) >= TRAFFIC_BLOCKS
+        is_plain = False
         if _without_deaths(run, series):
-            if not (_stirs(run, series, parts) or _traffic_multiplies(run, total)):
-                return Growth(run)
-            is_leak = patient
+            is_plain = not (_stirs(run, series, parts) or _traffic_multiplies(run, total))
+            may_be_leak = is_plain or patient
         else:
-            is_leak = (
-                patient
-                and not is_excess
-                and (
-                    _stands_out(run, series, min_count, traffic, cut=cut)
-                    or (not cut and _outgrew_deaths(run, series, min_count, traffic))
-                    or _never_fell(run, series, traffic)
-                )
+            may_be_leak = (patient and not is_excess) and (
+                _stands_out(run, series, min_count, traffic, cut=cut)
+                or (not cut and _outgrew_deaths(run, series, min_count, traffic))
+                or _never_fell(run, series, traffic)
             )
-        if is_leak and (told or _outgrows_witnesses(run, series, parts, traffic)):
+        if not may_be_leak or _was_here_before(run, series) or not _goes_on(run, cut=cut):
+            continue
+        if is_plain or told or _outgrows_witnesses(run, series, parts, traffic):
             return Growth(run)
     return None
 
@@ -211,9 +208,10 @@ def _runs(series: Series, latest: Run) -> Iterator[Run]:
     """
     yield latest
     if latest.start > 0 and len(series.blocks) >= STRIDE * LONG_BLOCKS:
-        run = find_run(series.floors, LONG_PAUSE)
-        if run is not None and len(run.steps) >= LONG_BLOCKS and run.start != latest.start:
-            yield run
+        floors = series.floors
+        start = find_start(floors, LONG_PAUSE)
+        if start < latest.start and len(floors) - 1 - start >= LONG_BLOCKS:
+            yield run_from(start, floors)
     if len(latest.steps) >= WARM_UP + TRAFFIC_BLOCKS:
         came_before = sum(latest.steps[:WARM_UP])
         yield Run(latest.start + WARM_UP, latest.count_from + came_before, latest.steps[WARM_UP:])
