@@ -13,16 +13,24 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
 
 import goserver
 from pprofwatch.errors import LogError
 from pprofwatch.logs.reader import read_entries
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from conftest import StartGoServer
     from goserver import GoServer
+
+    MakeRun = Callable[[StartGoServer, Path], "Run"]
+    LongRun = Callable[[MakeRun], "Run"]
 
 PROGRAM = [sys.executable, "-m", "pprofwatch"]
 FAST = ["--interval", "0.2s", "--leak-window", "20s", "--profile", "goroutine"]
@@ -100,45 +108,36 @@ def test_leaking_function_and_line_are_named_within_40_seconds_and_no_other(
     assert "main.(*Dispatcher).forward" in check.stdout
 
 
-def test_a_leak_of_one_a_second_is_proven_within_90_seconds_by_default(
-    go_server: StartGoServer, tmp_path: Path
-) -> None:
+class Run(NamedTuple):
+    """What a daemon has said beside servers at these addresses, and where its logs are."""
+
+    said: str
+    addresses: list[str]
+    log_dir: Path
+
+
+def run_beside_a_provable_leak(go_server: StartGoServer, log_dir: Path) -> Run:
     server = go_server("-traffic", "50")  # which goes up and down by half
-    with Daemon("--target", server.address, "--log-dir", str(tmp_path), "--interval", "1s") as daemon:
+    with Daemon("--target", server.address, "--log-dir", str(log_dir), "--interval", "1s") as daemon:
         daemon.wait_for("recording", 10)
         start_leak(server, "chan", "1s")
         daemon.wait_for("  next  ", 90)
         daemon.end()
-    told = daemon.said
-    assert f"LEAK {server.address}: goroutines grow without bound in main.(*Dispatcher).forward\n" in told
-    assert re.search(r"  where    example\.com/goserver/leaks\.go:\d+, blocked in chan send\n", told)
-    assert re.search(r"  proof    (all|\d+) of them can never run again \(goroutineleak\)\n", told)
-    kept = re.search(r"  kept     (.*)/\n", told)
-    assert kept is not None
-    kinds = {re.sub(r"-\d.*Z", "", file.name) for file in Path(kept[1]).iterdir()}
-    assert kinds == {"goroutine.pb.gz", "goroutine.txt", "goroutineleak.txt"}
-    assert told.count("LEAK") == 1
-
-    listed = subprocess.run([*PROGRAM, "incidents", "--json", str(tmp_path)], capture_output=True, check=True)
-    (incident,) = json.loads(listed.stdout)["incidents"]
-    assert (incident["severity"], incident["resolved_at"]) == ("proven", None)
-    # The log tells the same without the daemon.
-    check = subprocess.run([*PROGRAM, "check", "--json", str(tmp_path)], capture_output=True, check=False)
-    (leak,) = json.loads(check.stdout)["leaks"]
-    assert (leak["severity"], leak["detected_at"]) == ("proven", incident["detected_at"])
+    return Run(daemon.said, [server.address], log_dir)
 
 
-def test_leaks_that_go_can_t_prove_are_found_within_the_window_and_a_tenth(
-    go_server: StartGoServer, tmp_path: Path
-) -> None:
-    functions = {
-        "sleep": "main.(*Poller).poll",
-        "io": "main.(*Client).readReply",
-        "reachable": "main.(*Subscriber).wait",
-    }
-    servers = {kind: go_server("-traffic", "50") for kind in functions}
+#: What Go can't prove to wait for ever, and the function that each of these leaks shows in.
+NOT_PROVABLE = {
+    "sleep": "main.(*Poller).poll",
+    "io": "main.(*Client).readReply",
+    "reachable": "main.(*Subscriber).wait",
+}
+
+
+def run_beside_leaks_that_go_can_t_prove(go_server: StartGoServer, log_dir: Path) -> Run:
+    servers = {kind: go_server("-traffic", "50") for kind in NOT_PROVABLE}
     options = [option for server in servers.values() for option in ("--target", server.address)]
-    options += ["--log-dir", str(tmp_path), "--interval", "0.2s", "--leak-window", "40s"]
+    options += ["--log-dir", str(log_dir), "--interval", "0.2s", "--leak-window", "40s"]
     with Daemon(*options) as daemon:
         daemon.wait_for("recording", 10)
         for kind, server in servers.items():
@@ -146,18 +145,17 @@ def test_leaks_that_go_can_t_prove_are_found_within_the_window_and_a_tenth(
         deadline = time.monotonic() + 44
         for kind, server in servers.items():
             daemon.wait_for(
-                f"LEAK {server.address}: goroutines grow without bound in {functions[kind]}\n",
+                f"LEAK {server.address}: goroutines grow without bound in {NOT_PROVABLE[kind]}\n",
                 deadline - time.monotonic(),
             )
         daemon.end()
-    assert daemon.said.count("LEAK") == len(servers)
-    assert "can never run again" not in daemon.said
+    return Run(daemon.said, [server.address for server in servers.values()], log_dir)
 
 
-def test_server_that_does_not_leak_raises_no_alert_under_bursts(go_server: StartGoServer, tmp_path: Path) -> None:
+def run_beside_bursts(go_server: StartGoServer, log_dir: Path) -> Run:
     server = go_server("-traffic", "30")
     bursts = random.Random(7)
-    with Daemon("--target", server.address, "--log-dir", str(tmp_path), *FAST) as daemon:
+    with Daemon("--target", server.address, "--log-dir", str(log_dir), *FAST) as daemon:
         daemon.wait_for("recording", 10)
         deadline = time.monotonic() + 45  # more than two leak windows
         while time.monotonic() < deadline:
@@ -167,8 +165,56 @@ def test_server_that_does_not_leak_raises_no_alert_under_bursts(go_server: Start
             ) as answer:
                 answer.read()
         daemon.end()
-    assert "LEAK" not in daemon.said
-    polls = [entry for entry in read_entries([tmp_path]) if entry.body]
+    return Run(daemon.said, [server.address], log_dir)
+
+
+@pytest.fixture(scope="module")
+def long_run(go_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LongRun]:
+    """Gives what one of the runs that take longest has brought. All are made at the same time: they mostly wait."""
+
+    def make(run: MakeRun) -> Run:
+        with contextlib.ExitStack() as servers:
+            return run(
+                lambda *args: servers.enter_context(goserver.running(go_binary, *args)),
+                tmp_path_factory.mktemp(run.__name__),
+            )
+
+    runs: tuple[MakeRun, ...] = (run_beside_a_provable_leak, run_beside_leaks_that_go_can_t_prove, run_beside_bursts)
+    with ThreadPoolExecutor(len(runs)) as pool:
+        made = {run: pool.submit(make, run) for run in runs}
+        yield lambda run: made[run].result()
+
+
+def test_a_leak_of_one_a_second_is_proven_within_90_seconds_by_default(long_run: LongRun) -> None:
+    told, (address,), log_dir = long_run(run_beside_a_provable_leak)
+    assert f"LEAK {address}: goroutines grow without bound in main.(*Dispatcher).forward\n" in told
+    assert re.search(r"  where    example\.com/goserver/leaks\.go:\d+, blocked in chan send\n", told)
+    assert re.search(r"  proof    (all|\d+) of them can never run again \(goroutineleak\)\n", told)
+    kept = re.search(r"  kept     (.*)/\n", told)
+    assert kept is not None
+    kinds = {re.sub(r"-\d.*Z", "", file.name) for file in Path(kept[1]).iterdir()}
+    assert kinds == {"goroutine.pb.gz", "goroutine.txt", "goroutineleak.txt"}
+    assert told.count("LEAK") == 1
+
+    listed = subprocess.run([*PROGRAM, "incidents", "--json", str(log_dir)], capture_output=True, check=True)
+    (incident,) = json.loads(listed.stdout)["incidents"]
+    assert (incident["severity"], incident["resolved_at"]) == ("proven", None)
+    # The log tells the same without the daemon.
+    check = subprocess.run([*PROGRAM, "check", "--json", str(log_dir)], capture_output=True, check=False)
+    (leak,) = json.loads(check.stdout)["leaks"]
+    assert (leak["severity"], leak["detected_at"]) == ("proven", incident["detected_at"])
+
+
+def test_leaks_that_go_can_t_prove_are_found_within_the_window_and_a_tenth(long_run: LongRun) -> None:
+    told, addresses, _ = long_run(run_beside_leaks_that_go_can_t_prove)
+    assert told.count("LEAK") == len(addresses) == len(NOT_PROVABLE)
+    assert "can never run again" not in told
+
+
+def test_server_that_does_not_leak_raises_no_alert_under_bursts(long_run: LongRun) -> None:
+    told, _, log_dir = long_run(run_beside_bursts)
+    assert "LEAK" not in told
+    polls = [entry for entry in read_entries([log_dir]) if entry.body]
     assert len(polls) > 150
 
 
