@@ -131,7 +131,18 @@ def test_who_stops_early_leaves_no_process(tmp_path: Path) -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-@pytest.mark.parametrize("room", [1, 2])
+@pytest.mark.parametrize("processes", [0, 2])
+@pytest.mark.parametrize("data", [log_of(OURS * 20), sealed(OURS * 20, frame=400)], ids=["ours", "compressed"])
+def test_a_log_has_a_thousand_parts_at_the_most(tmp_path: Path, data: bytes, processes: int) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(data)
+    entries, problems, parts = read(path, 1, processes)
+    assert entries == OURS * 20
+    assert not problems
+    assert 500 < parts <= 1001
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 4, 5])
 def test_where_not_enough_processes_can_be_had_this_one_reads(tmp_path: Path, room: int) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(log_of(OURS))
@@ -142,11 +153,14 @@ def test_where_not_enough_processes_can_be_had_this_one_reads(tmp_path: Path, ro
         for descriptor in free:
             os.close(descriptor)
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1] + 1, limits[1]))  # a pipe takes two, and leaves one open
+        # A pipe takes two, and leaves one open: first that of the numbers of parts, then each process' own.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1] + 1, limits[1]))
         try:
             found = list(read_parts(reader, parts, 2, lambda *_: None, lambda _: None))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert os.dup(raw.fileno()) == free[0]  # what was opened is closed
+        os.close(free[0])
     assert found == OURS
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -35,6 +35,9 @@ _FRAME = 8 << 20
 _LONG_LINE = 64 << 10
 #: More processes than this would wait for who takes what they find.
 _MOST_PROCESSES = 4
+#: The parts of a longer log are longer: the numbers of all must fit into a pipe, in as many bytes each.
+_MOST_PARTS = 1000
+_NUMBER_BYTES = 4
 #: What is sent at a time, at the most: so many entries, of so many bytes together.
 _BATCH = 512
 _BATCH_BYTES = 8 << 20
@@ -106,9 +109,11 @@ class PartReader(Generic[T]):
         if self._is_compressed():
             from pprofwatch.logs.compressed import find_frames  # noqa: PLC0415  # plain logs need none of it
 
-            frames = max(1, size // _FRAME)
-            starts += find_frames(self.raw)[frames::frames]
+            all_frames = find_frames(self.raw)
+            frames = max(1, size // _FRAME, len(all_frames) // _MOST_PARTS + 1)
+            starts += all_frames[frames::frames]
         elif self.raw.peek(1).isalnum():
+            size = max(size, self.raw.size // _MOST_PARTS)
             lines = (self._next_line(offset) for offset in range(size, self.raw.size, size))
             starts += sorted({line for line in lines if line is not None and line < self.raw.size})
         return list(map(Part, starts, [*starts[1:], None]))
@@ -223,7 +228,7 @@ def read_parts(
         for index, part in enumerate(parts):
             messages = started.messages(index)
             if next(messages) != _Begin(end.reached or 0):
-                for _ in messages:  # the next part that this process has read comes behind them
+                for _ in messages:  # what else this process has found comes behind them
                     pass
                 messages = reader.read(part, _Begin(end.reached or 0))
                 next(messages)
@@ -246,20 +251,16 @@ def read_parts(
 
 
 class _Processes:
-    """Processes that read parts in turn, up to the end of a ``with`` statement."""
+    """Processes that read parts, each the next one that none has taken, up to the end of a ``with`` statement."""
 
     def __init__(self, reader: PartReader[Any], parts: Sequence[Part], count: int) -> None:
         self._reader = reader
         self._parts = parts
         self._running: list[Forked] = []
-        from pprofwatch.logs.forked import Forked  # noqa: PLC0415  # most logs are read without
-
-        count = min(count, len(parts))
-        try:
-            for first in range(count):
-                self._running.append(Forked(functools.partial(_read_all, reader, parts[first::count]), self._running))
-        except OSError:  # there can be no more: then this one reads
-            self._end()
+        #: By process, the part that it has taken and nobody has asked for yet; None: it has ended.
+        self._taken: dict[Forked, int | None] = {}
+        if count:
+            self._start(min(count, len(parts)))
 
     def __enter__(self) -> Self:
         return self
@@ -268,26 +269,62 @@ class _Processes:
         self._end()
 
     def messages(self, index: int) -> Iterator[Any]:
-        """What is found in a part, which must be the next one that its process has read."""
+        """What is found in a part; that before it must have been asked for, and all of it taken."""
         part = self._parts[index]
         if not self._running:
             yield from self._reader.read(part)
             return
-        process = self._running[index % len(self._running)]
+        process = self._reader_of(index)
         message = None
         while not isinstance(message, _End | _Failure):
             try:
-                message = process.take()
+                message = process.take() if process else _ended(part)
             except EOFError:
-                message = _Failure(ChildProcessError("the process that read it has ended"), part.start)
+                message = _ended(part)
             yield message
+
+    def _start(self, count: int) -> None:
+        from pprofwatch.logs.forked import Forked  # noqa: PLC0415  # most logs are read without
+
+        numbers = b"".join(index.to_bytes(_NUMBER_BYTES, "little") for index in range(len(self._parts)))
+        try:
+            queue, writing = os.pipe()
+            os.write(writing, numbers)
+            os.close(writing)
+            try:
+                for _ in range(count):
+                    make = functools.partial(_read_next, self._reader, self._parts, queue)
+                    self._running.append(Forked(make, self._running))
+            finally:
+                os.close(queue)
+        except OSError:  # there can be no more: then this one reads
+            self._end()
+
+    def _reader_of(self, index: int) -> Forked | None:
+        """The process that has taken a part, which each tells at once; None where it has ended."""
+        for process in self._running:
+            if process not in self._taken:
+                try:
+                    self._taken[process] = process.take()
+                except EOFError:
+                    self._taken[process] = None
+            if self._taken[process] == index:
+                del self._taken[process]
+                return process
+        return None
 
     def _end(self) -> None:
         while self._running:
             self._running.pop().close()
 
 
-def _read_all(reader: PartReader[Any], parts: Sequence[Part]) -> Iterator[Any]:
-    """All messages about a process's share of the parts."""
-    for part in parts:
-        yield from reader.read(part)
+def _ended(part: Part) -> _Failure:
+    return _Failure(ChildProcessError("the process that read it has ended"), part.start)
+
+
+def _read_next(reader: PartReader[Any], parts: Sequence[Part], queue: int) -> Iterator[Any]:
+    """The number of a part, and all messages about it; then of the next part that is in the queue."""
+    while number := os.read(queue, _NUMBER_BYTES):
+        index = int.from_bytes(number, "little")
+        yield index
+        yield from reader.read(parts[index])
