@@ -147,9 +147,7 @@ async def test_a_daemon_that_is_stopped_for_ten_intervals_counts_what_it_missed(
     gap = max(entries, key=lambda entry: entry.gap)
     assert abs(gap.gap - lasted / 0.1) <= 2
     assert gap.error == "the poll before took too long, or the daemon could not run"
-    # Each tick from the first to the last is an entry or in a gap.
-    ticks = round((entries[-1].time - entries[0].time) / 0.1)
-    assert abs(sum(entry.gap or 1 for entry in entries) - 1 - ticks) <= 1
+    assert untold_ticks(entries, 0.1) <= 1
 
 
 @pytest.mark.anyio
@@ -161,9 +159,18 @@ async def test_a_poll_that_takes_longer_than_its_interval_makes_a_gap_of_what_it
                 await daemon.logged(server.address, 8)
             daemon.end()
     entries = daemon.entries(server.address)
-    ticks = round((entries[-1].time - entries[0].time) / 0.1)
-    assert abs(sum(entry.gap or 1 for entry in entries) - 1 - ticks) <= 1
+    assert untold_ticks(entries, 0.1) <= 1
     assert max(entry.gap for entry in entries) >= 2
+
+
+def untold_ticks(entries: list[Entry], interval: float) -> int:
+    """How far apart the ticks from the first poll to the last are, and those that are an entry or in a gap.
+
+    A gap at the end is left out: it is written as the daemon ends, between two ticks, and the poll after it is cut off.
+    """
+    last = max(index for index, entry in enumerate(entries) if not entry.gap)
+    ticks = round((entries[last].time - entries[0].time) / interval)
+    return abs(sum(entry.gap or 1 for entry in entries[1 : last + 1]) - ticks)
 
 
 def state(pid: int) -> str:
