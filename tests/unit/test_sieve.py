@@ -9,8 +9,9 @@ import pytest
 from pprofwatch.leaks.series import Series
 from pprofwatch.leaks.sieve import may_leak
 from pprofwatch.leaks.suspicion import is_suspect
+from pprofwatch.leaks.traffic import Traffic
 from pprofwatch.leaks.trend import find_run
-from pprofwatch.leaks.verdict import PAUSE, Traffic, judge
+from pprofwatch.leaks.verdict import PAUSE, judge
 
 ROUNDS = 800
 

@@ -19,8 +19,9 @@ from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.severity import Severity
 from pprofwatch.leaks.sieve import may_leak
 from pprofwatch.leaks.suspicion import is_suspect, may_grow
+from pprofwatch.leaks.traffic import Traffic
 from pprofwatch.leaks.trend import find_run
-from pprofwatch.leaks.verdict import PAUSE, RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, Traffic, judge
+from pprofwatch.leaks.verdict import PAUSE, RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Set

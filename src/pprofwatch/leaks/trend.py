@@ -1,4 +1,4 @@
-"""The run of growth that a series is in, and its statistics. Pure arithmetic on numbers."""
+"""The run of growth that a series is in, the course of its level, and their statistics. Pure arithmetic on numbers."""
 
 from __future__ import annotations
 
@@ -84,6 +84,46 @@ class Run:
         return self._fit[1] / self.mean
 
 
+@dataclass(frozen=True)
+class Course:
+    """A level from block to block, as a straight line and how it swings about it.
+
+    Attributes:
+        levels: The level in each block.
+        slope: The line's rise a block.
+        swing: What each level is above the line.
+    """
+
+    levels: Sequence[float]
+    slope: float
+    swing: Sequence[float]
+
+    @classmethod
+    def of(cls, levels: Sequence[float]) -> Course:
+        """The course of these levels; the line is that of least squares."""
+        n = len(levels)
+        cross, width, _ = _sums(levels)
+        slope = cross / width
+        begin = sum(levels) / n - slope * (n - 1) / 2
+        return cls(levels, slope, [level - begin - slope * i for i, level in enumerate(levels)])
+
+    @cached_property
+    def squares(self) -> float:
+        """The sum of the squares of the swing."""
+        squares: float = sum(map(mul, self.swing, self.swing))
+        return squares
+
+    @property
+    def significance(self) -> float:
+        """Student's t of the slope; the swing from block to block may be alike, and then proves less."""
+        n = len(self.levels)
+        if not self.squares:
+            return 0.0
+        alike: float = max(0.0, sum(map(mul, self.swing, self.swing[1:])) / self.squares)
+        variance = self.squares / (n - 2) * (1 + alike) / (1 - alike)
+        return self.slope / sqrt(variance / (n * (n * n - 1) / 12))
+
+
 def find_run(floors: Sequence[int], pause: int) -> Run | None:
     """The run of growth that reaches up to the end of ``floors``.
 
@@ -122,13 +162,13 @@ def find_start(floors: Sequence[int], pause: int) -> int:
     return start
 
 
-def linearity(values: Sequence[int]) -> float:
+def linearity(values: Sequence[float]) -> float:
     """R²: the share of the values' variance that a straight line over time explains."""
     cross, width, spread = _sums(values)
     return cross * cross / width / spread if spread else 0.0
 
 
-def _sums(values: Sequence[int]) -> tuple[float, float, float]:
+def _sums(values: Sequence[float]) -> tuple[float, float, float]:
     """Of values and their indices, each less its mean: the sum of the products, and the two sums of squares."""
     n, total = len(values), sum(values)
     cross = sum(map(mul, range(n), values)) - (n - 1) / 2 * total

@@ -12,14 +12,13 @@ them share, or two that are as busy as before, like the requests that a pool's w
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 from math import sqrt
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
+from pprofwatch.leaks.traffic import LEAST_TURNOVER, LIVELY, Traffic, level_ratio, levels
 from pprofwatch.leaks.trend import Run, find_start, linearity, run_from
 
 if TYPE_CHECKING:
@@ -69,8 +68,6 @@ LEVEL_IN_DOUBT = 4.0
 # … while turnover rose by less than this share of what healthy traffic at that level would bring.
 TURNOVER_OF_TRAFFIC = 0.25
 TURNOVER_IN_DOUBT = 0.5
-# Traffic is lively where less than this share of all births stays.
-LIVELY = 0.2
 # … or how many times the healthy swing, when the floor rises in a straight line.
 LAST_BLOCKS = 6
 CLEAR_OF_SWING = 4
@@ -87,13 +84,14 @@ ROUGHLY_STRAIGHT = 0.7
 # In any case it must have risen by so many times as much as most others.
 ABOVE_OTHERS = 1.5
 ABOVE_OTHERS_IF_CLEAR = 1.4
-# Traffic is seen in so many stacks at the most, those with the most deaths; with fewer than three, it is not seen.
-LIVELIEST = 24
-LEAST_TURNOVER = 20
-LEAST_OTHERS = 3
-# What rises with traffic rises about as much as so many of the lively stacks do; a leak rises so many times as much.
-WITNESSES = 2
+# What rises with traffic is outgrown by what rises so many times as much.
 OUTGROWN = 1.25
+# What another stack's swing doesn't explain rises for itself where this is its slope's Student's t, and in each half it
+# rises by this share of the mean at least.
+SIGNIFICANT = 5.0
+# … while fewer died than traffic would bring, by so many standard errors.
+TOO_FEW = 3.5
+IN_EACH_HALF = 0.5
 # A leak this fast and this large needs no window: 8 goroutines a second for four blocks (4 minutes by default).
 RUNAWAY_BLOCKS = 4
 RUNAWAY_PER_SECOND = 8.0
@@ -107,45 +105,6 @@ class Growth:
 
     run: Run
     runaway: bool = False
-
-
-class Traffic:
-    """What the liveliest stacks did up to the block just closed, to see whether a rise is one stack's own."""
-
-    def __init__(self, series: Iterable[Series]) -> None:
-        """``series``: those of all stacks, looked at when they are needed."""
-        self._series = series
-        self._ratios: dict[int, list[tuple[float, Series]]] = {}
-
-    @cached_property
-    def _lively(self) -> list[Series]:
-        lively = ((sum(each.falls), each) for each in self._series)
-        turnovers = heapq.nlargest(LIVELIEST, ((falls, i, each) for i, (falls, each) in enumerate(lively)))
-        return [each for falls, _, each in turnovers if falls > LEAST_TURNOVER]
-
-    def common_ratio(self, series: Series, n: int) -> float:
-        """The median of the ratios of the others' levels at the end and the begin of the last ``n`` blocks."""
-        ratios = [ratio for ratio, each in self._level_ratios(n) if each is not series]
-        return ratios[len(ratios) // 2] if len(ratios) >= LEAST_OTHERS else 1.0
-
-    def witnessed_ratio(self, own: Iterable[Series], n: int) -> float:
-        """The ratio of levels, as above, that ``WITNESSES`` stacks have risen by at least; 1 where there are fewer.
-
-        Only what is lively bears witness: where most of what comes stays, it is growth of the same kind.
-
-        Args:
-            own: The series that is judged, and those that it is made up of.
-            n: The number of blocks.
-        """
-        excluded = {id(each) for each in own}
-        ratios = [ratio for ratio, each in self._level_ratios(n) if id(each) not in excluded and _is_lively(each, n)]
-        return ratios[-WITNESSES] if len(ratios) >= WITNESSES else 1.0
-
-    def _level_ratios(self, n: int) -> list[tuple[float, Series]]:
-        if n not in self._ratios:
-            known = [each for each in self._lively if len(each.blocks) >= STRIDE * n]
-            self._ratios[n] = sorted(((_level_ratio(each, n), each) for each in known), key=lambda pair: pair[0])
-        return self._ratios[n]
 
 
 def judge(
@@ -193,6 +152,7 @@ def judge(
                 _stands_out(run, series, min_count, traffic, cut=cut)
                 or (not cut and _outgrew_deaths(run, series, min_count, traffic))
                 or _never_fell(run, series, traffic)
+                or _rises_for_itself(run, series, parts, min_count, traffic)
             )
         if not may_be_leak or _was_here_before(run, series) or not _goes_on(run, cut=cut):
             continue
@@ -283,7 +243,7 @@ def _traffic_multiplies(run: Run, total: Series) -> bool:
 def _outgrows_witnesses(run: Run, series: Series, parts: Iterable[Series], traffic: Traffic) -> bool:
     """Whether it has risen more than other stacks that stay as lively as they were, and rise with the traffic."""
     n = len(run.steps)
-    return _level_ratio(series, n) >= OUTGROWN * traffic.witnessed_ratio((series, *parts), n)
+    return level_ratio(series, n) >= OUTGROWN * traffic.witnessed_ratio((series, *parts), n)
 
 
 def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, cut: bool) -> bool:
@@ -298,7 +258,7 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
     clearance = _lowest_lately(series) - early_peak
     # Seen from polls, turnover rises with the square root of the level at the least.
     turnover = (late_falls + 1) / (early_falls + 1) - 1
-    level = _level_ratio(series, n)
+    level = level_ratio(series, n)
     is_sure = not cut or (level >= LEVEL_UNDER_LIVELY_TRAFFIC and turnover <= 0 and early_falls >= LEAST_TURNOVER)
     if clearance < min_count or not is_sure:
         return False
@@ -338,7 +298,7 @@ def _outgrew_deaths(run: Run, series: Series, min_count: int, traffic: Traffic) 
     _, early_peak = _first_swing(run, series)
     if _lowest_lately(series) - early_peak < min_count or linearity(series.floors[run.start :]) < ROUGHLY_STRAIGHT:
         return False
-    return _level_ratio(series, n) >= max(LEVEL_WHERE_DEATHS_STAY, ABOVE_OTHERS * traffic.common_ratio(series, n))
+    return level_ratio(series, n) >= max(LEVEL_WHERE_DEATHS_STAY, ABOVE_OTHERS * traffic.common_ratio(series, n))
 
 
 def _never_fell(run: Run, series: Series, traffic: Traffic) -> bool:
@@ -352,13 +312,32 @@ def _never_fell(run: Run, series: Series, traffic: Traffic) -> bool:
         return False
     if series.floors[run.start :] != list(accumulate(run.steps, initial=run.count_from)):
         return False
-    return _level_ratio(series, n) >= max(LEVEL_UNDER_LIVELY_TRAFFIC, ABOVE_OTHERS * traffic.common_ratio(series, n))
+    return level_ratio(series, n) >= max(LEVEL_UNDER_LIVELY_TRAFFIC, ABOVE_OTHERS * traffic.common_ratio(series, n))
 
 
-def _is_lively(series: Series, n: int) -> bool:
-    """Whether most of what came in the last ``n`` blocks is gone again."""
-    growth = series.last - series.blocks[-STRIDE * n]
-    return growth < LIVELY * (growth + sum(series.falls[-n:]))
+def _rises_for_itself(run: Run, series: Series, parts: Iterable[Series], min_count: int, traffic: Traffic) -> bool:
+    """Whether it rose beside a stack that is moved by the same traffic, by what that traffic doesn't explain.
+
+    Traffic may hide a leak in its swing. It swings in other stacks, too, and what it brings in proportion to them can
+    be taken away. Were it traffic that goes ever more often through this one, more would die of it.
+    """
+    n = min(len(run.steps), LONG_BLOCKS) // PAUSE * PAUSE
+    moved = traffic.moved_alike((series, *parts), n) if n >= DOUBTFUL_BLOCKS else None
+    if moved is None:
+        return False
+    other, rest = moved
+    return rest.slope * n >= min_count and rest.significance >= SIGNIFICANT and _fewer_died(series, other, n)
+
+
+def _fewer_died(series: Series, other: Series, n: int) -> bool:
+    """Whether, beside another stack, too few died for what its level has risen by in the last ``n`` blocks."""
+    third = n // 3
+    own, theirs = ((sum(each.falls[-n:][:third]) + 1, sum(each.falls[-third:]) + 1) for each in (series, other))
+    turnover = (own[1] / own[0]) / (theirs[1] / theirs[0])
+    error = turnover * sqrt(sum(1 / falls for falls in (*own, *theirs)))
+    level = level_ratio(series, n) / level_ratio(other, n)
+    # Seen from polls, turnover rises with the square root of the level at the least.
+    return level >= ABOVE_OTHERS and sqrt(level) - turnover >= TOO_FEW * error
 
 
 def _early_and_late_falls(run: Run, series: Series) -> tuple[int, int]:
@@ -379,17 +358,5 @@ def _lowest_lately(series: Series) -> int:
 
 def _first_level(series: Series, n: int) -> float:
     """The mean level in the first third of the last ``n`` blocks."""
-    begin = len(series.blocks) - STRIDE * n
-    early = series.blocks[begin : begin + STRIDE * (n // 3)]
-    return (sum(early[0::STRIDE]) + sum(early[1::STRIDE])) / 2 / (n // 3)
-
-
-def _level_ratio(series: Series, n: int) -> float:
-    """The mean level in the last third of the last ``n`` blocks over that in the first third."""
-    blocks = series.blocks
     third = n // 3
-    begin = len(blocks) - STRIDE * n
-    early, late = blocks[begin : begin + STRIDE * third], blocks[-STRIDE * third :]
-    return (sum(late[0::STRIDE]) + sum(late[1::STRIDE]) + third) / (
-        sum(early[0::STRIDE]) + sum(early[1::STRIDE]) + third
-    )
+    return sum(levels(series, n)[:third]) / third
