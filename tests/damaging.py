@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from garbling import in_memory
 from logmaker import START, log_of, read_all
 from pprofwatch.logs.entry import encode_entry
+from pprofwatch.logs.index import encode_index
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.seal import LENGTH, Seal
+from pprofwatch.logs.sources import open_raw
 from pprofwatch.logs.verify import Verifier
 from pprofwatch.logs.zstd import ZstdCompressor, ZstdDecompressor
 from pprofwatch.model import Entry
@@ -49,8 +52,8 @@ class Outcome(NamedTuple):
 
     ``noticed`` is what was said of it at most: ``damage``, ``torn`` (a live segment's last entry), ``note`` or nothing;
     ``seamless`` whether it was damaged such that it is a log all the same, of whole entries whose times rise. ``lost``
-    counts entries whose bytes are as they were and that were not read, ``invented`` those that were read and never
-    written (but for what damage has made look like a shell loop's: those have no checksums).
+    counts entries whose bytes are as they were and that were not read (whole, or their first lines), ``invented`` those
+    that were read and never written (but for what damage has made look like a shell loop's: those have no checksums).
     """
 
     noticed: str
@@ -110,9 +113,20 @@ def compressed(entries: list[Entry], data: bytes) -> Original:
 def sealed(entries: list[Entry], *, frame: int) -> bytes:
     """What a compressed segment would be if frames had so many bytes of text."""
     text = log_of(entries)
-    parts = (text[at : at + frame] for at in range(0, len(text), frame))
-    data = b"".join(ZstdCompressor().compress(part, ZstdCompressor.FLUSH_FRAME) for part in parts)
+    data = frames(text, frame) + index_of(text)
     return Seal(len(data), zlib.crc32(data)).encode() + data
+
+
+def frames(text: bytes, size: int) -> bytes:
+    """Compressed text, in frames of so many bytes of it."""
+    parts = (text[at : at + size] for at in range(0, len(text), size))
+    return b"".join(ZstdCompressor().compress(part, ZstdCompressor.FLUSH_FRAME) for part in parts)
+
+
+def index_of(text: bytes) -> bytes:
+    """The index of a segment with this text."""
+    with in_memory(text) as (path, _), open_raw(path) as raw:
+        return encode_index(raw)
 
 
 # Damage.
@@ -250,13 +264,23 @@ def outcome(original: Original, damaged: Damaged, path: Path) -> Outcome:
     verifier = Verifier(findings.append, lambda _: None)
     verifier.check(str(path))
     read = Counter(read_all(path)[0])
+    first_lines = Counter(read_all(path, first_lines=True)[0])
     kinds = {"torn" if problem.reason.startswith("torn entry at the end") else kind for kind, problem in findings}
     noticed = next((kind for kind in ("damage", "torn", "note") if kind in kinds), "nothing")
     written = set(original.entries)
     is_plain = original.frames[0][0] == 0
+    expected = undamaged(original, damaged)
+    lost = (expected - read).total() + (_first_lines(expected) - first_lines).total()
     return Outcome(
         noticed,
         is_plain and is_seamless(original, damaged),
-        (undamaged(original, damaged) - read).total(),
+        lost,
         sum(entry not in written for entry in read if entry.target),
     )
+
+
+def _first_lines(entries: Counter[Entry]) -> Counter[Entry]:
+    cut: Counter[Entry] = Counter()
+    for entry, count in entries.items():
+        cut[entry._replace(body=entry.body.partition(b"\n")[0])] += count
+    return cut

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import damaging
 from damaging import compressed, damage, outcome, plain, real_entries, sealed
 from logmaker import START, body, entry, log_of, read_all, shell_log
 from pprofwatch.alerts.delivered import DELIVERED, Delivered
@@ -310,7 +311,7 @@ def test_entries_that_changed_places_are_noted(tmp_path: Path) -> None:
 def frames(tmp_path: Path) -> tuple[Path, list[bytes]]:
     """A closed segment of ten frames, of six entries each, and the frames."""
     path = tmp_path / f"{CLOSED}.zst"
-    parts = [sealed(ENTRIES[at : at + 6], frame=1 << 20)[LENGTH:] for at in range(0, 60, 6)]
+    parts = [damaging.frames(log_of(ENTRIES[at : at + 6]), 1 << 20) for at in range(0, 60, 6)]
     data = b"".join(parts)
     path.write_bytes(Seal(len(data), zlib.crc32(data)).encode() + data)
     assert findings(path) == []

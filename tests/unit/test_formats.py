@@ -244,7 +244,10 @@ def test_entries_survive_compression(given: list[Entry]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / names.closed_name("goroutine", START)
         path.write_bytes(log_of(given))
-        assert read_all(compress_segment(path)) == (given, [])
+        first_lines = read_all(path, first_lines=True)
+        packed = compress_segment(path)
+        assert read_all(packed) == (given, [])
+        assert read_all(packed, first_lines=True) == first_lines
 
 
 @inputs(250)

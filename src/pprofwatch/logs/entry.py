@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MAX_BODY = 128 << 20
 #: No header line is that long, in bytes: target and error have at most ``MAX_TEXT`` characters, each at most 12 bytes.
 MAX_HEADER = 16 << 10
+#: The time that a header line begins with, in bytes.
+TIME_LENGTH = 24
 #: Longer targets and errors are cut, in characters.
 MAX_TEXT = 500
 
@@ -127,20 +129,28 @@ def parse_header(line: bytes) -> Header | None:
     if length > MAX_BODY or not (crc32 or digits == b"0"):
         return None
     try:
-        time = (_milliseconds(hour) + int(minutes) * 60_000 + int(seconds + thousandths)) / 1000
         header = Header(
-            time,
+            _unix_time(hour, minutes, seconds, thousandths),
             _decode(target),
             _decode(profile),
             length,
             int(crc32, 16) if crc32 else None,
             int(took) / 1000 if took else 0.0,
             head is not None,
-            line[:24].decode(),
+            line[:TIME_LENGTH].decode(),
         )
         return header._replace(**_parse_fields(more)) if more else header
     except ValueError:  # JSONDecodeError and UnicodeDecodeError are its kinds
         return None
+
+
+def header_time(line: bytes) -> float:
+    """The time that a header line begins with, in Unix seconds. What stands between its numbers is not looked at.
+
+    Raises:
+        ValueError: There are no numbers.
+    """
+    return _unix_time(line[:13], line[14:16], line[17:19], line[20:23])
 
 
 def is_undamaged(body: bytes, header: Header) -> bool:
@@ -169,6 +179,10 @@ def _quote(text: str) -> str:
     if len(text) > MAX_TEXT:
         text = text[: MAX_TEXT - 1] + "…"
     return json.dumps(text)
+
+
+def _unix_time(hour: bytes, minutes: bytes, seconds: bytes, thousandths: bytes) -> float:
+    return (_milliseconds(hour) + int(minutes) * 60_000 + int(seconds + thousandths)) / 1000
 
 
 @functools.lru_cache(maxsize=16)  # the times of a log mostly share it with the one before

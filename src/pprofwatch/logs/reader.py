@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,12 +15,13 @@ from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_entry, proto_file
 from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.segments import Selection, open_inputs
-from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded
+from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded, is_zstd
 from pprofwatch.logs.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pprofwatch.logs.sources import Report
     from pprofwatch.model import Entry
 
 T = TypeVar("T")
@@ -168,6 +170,24 @@ class _Logs(Generic[T]):
         def wanted(header: Header) -> bool:
             return self.selection.takes_entry(header.time, header.profile)
 
+        given = 0
+        if self.first_lines and is_zstd(raw.peek(4)):
+            from pprofwatch.logs.index import BadIndexError, read_index  # noqa: PLC0415  # plain logs need none of it
+
+            if (indexed := read_index(raw)) is not None:
+                try:
+                    for found in indexed:
+                        if wanted(found.header):
+                            given += 1
+                            yield self.function(found)
+                except BadIndexError as error:
+                    report(0, 0, f"{error}: its text is read")
+                else:
+                    self.on_progress(raw.size)
+                    return
+        yield from itertools.islice(self._read_text(name, raw, wanted, report), given, None)
+
+    def _read_text(self, name: str, raw: RawFile, wanted: Callable[[Header], bool], report: Report) -> Iterator[T]:
         if raw.seekable and self.processes != 1 and (processes := self.processes or most_processes()) > 1:
             reader = PartReader(raw, self.function, wanted, self.first_lines)
             if len(parts := reader.parts()) > 1:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _HEAD = 1024
 
 
+def first_line(body: bytes) -> bytes:
+    """What is left of a body that is cut to its first line, without the newline."""
+    return body[:_HEAD].partition(b"\n")[0]
+
+
 class Scanner:
     """Reads the entries of one log, in order.
 
@@ -105,7 +110,7 @@ class Scanner:
             after = self._after_body(end)
             whole = is_undamaged(body, header)
         else:
-            body = window.read(body_at, min(length, _HEAD)).partition(b"\n")[0] if wanted else b""
+            body = first_line(window.read(body_at, min(length, _HEAD))) if wanted else b""
             after = self._after_body(end)
             whole = after is not None and (self._leads_on(after) or is_undamaged(window.read(body_at, length), header))
         if after is None or not whole:
@@ -167,11 +172,11 @@ class Scanner:
     def _read_foreign(self, offset: int, body_at: int, header: Header) -> tuple[ScannedEntry | None, int]:
         """An entry of another program's log, which ends where the next header stands."""
         head = self._window.read(body_at, _HEAD)
-        first_line, newline, _ = head.partition(b"\n")
-        profile = profile_name(first_line)
+        line, newline, _ = head.partition(b"\n")
+        profile = profile_name(line)
         keep = None if self._first_lines else body_at
-        if newline and TOTAL in first_line and LENGTH not in first_line:
-            end = self._find(body_at + len(first_line) + 1, keep, find_behind_profile)
+        if newline and TOTAL in line and LENGTH not in line:
+            end = self._find(body_at + len(line) + 1, keep, find_behind_profile)
         else:
             end = self._find(body_at, keep)
         if not profile:
@@ -183,5 +188,5 @@ class Scanner:
         if end - body_at > MAX_BODY:
             self._report(offset, end - offset, f"the entry is longer than {MAX_BODY} bytes")
             return None, end
-        body = first_line if self._first_lines else self._window.read(body_at, end - body_at)
+        body = line if self._first_lines else self._window.read(body_at, end - body_at)
         return ScannedEntry(offset, end, header, body), end

@@ -8,7 +8,11 @@ good entries alone; and there are bits in a frame that a decoder ignores. The se
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pprofwatch.logs.sources import RawFile
 
 _WORD = b"pprofwatch"
 _LINE = re.compile(_WORD + rb" bytes=(\d{12}) crc32=([0-9a-f]{8})\n")
@@ -16,6 +20,7 @@ _LINE_LENGTH = len(_WORD) + 35
 _HEAD = b"\x50\x2a\x4d\x18" + _LINE_LENGTH.to_bytes(4, "little")
 #: How long a seal is, in bytes.
 LENGTH = len(_HEAD) + _LINE_LENGTH
+_BLOCK = 256 << 10
 
 
 class Seal(NamedTuple):
@@ -38,3 +43,18 @@ def parse_seal(data: bytes) -> Seal | None:
 def is_broken_seal(data: bytes) -> bool:
     """Whether ``data``, a file's beginning, began with a seal before it was damaged."""
     return parse_seal(data) is None and (data.startswith(_HEAD) or _WORD in data[:LENGTH])
+
+
+def is_sealed(raw: RawFile, seal: Seal) -> bool:
+    """Whether what stands behind the seal of a seekable file is what it says. Reads all of it.
+
+    Raises:
+        OSError: The file can't be read.
+    """
+    if raw.size != LENGTH + seal.size:
+        return False
+    offset, crc32 = LENGTH, 0
+    while block := raw.read_at(offset, _BLOCK):
+        offset += len(block)
+        crc32 = zlib.crc32(block, crc32)
+    return (offset - LENGTH, crc32) == seal

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -18,10 +17,11 @@ from pprofwatch.logs import names, seal
 from pprofwatch.logs.compressed import GzipSource
 from pprofwatch.logs.entry import MAX_HEADER
 from pprofwatch.logs.files import stored_evidence, stored_files, target_folders
+from pprofwatch.logs.index import BadIndexError, read_index
 from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.proto_files import find_proto_files, is_proto
 from pprofwatch.logs.recovery import is_left_over
-from pprofwatch.logs.scanner import Scanner
+from pprofwatch.logs.scanner import Scanner, first_line
 from pprofwatch.logs.segments import Selection, input_size, last_change, open_inputs
 from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded, open_raw
 from pprofwatch.logs.window import Window
@@ -164,6 +164,7 @@ class _LogCheck:
         self._last: Problem | None = None
         self._found_any = False
         self._time = 0.0
+        self._index: Iterator[ScannedEntry] | None = None
 
     def run(self) -> None:
         """Check all of it."""
@@ -207,8 +208,10 @@ class _LogCheck:
             self._report(
                 Finding("note", Problem(self._name, 0, 0, "no seal: whether frames are missing can't be told"))
             )
+        self._index = read_index(self._raw) if sealed else None
         self._scan(self._raw, Window(decoded(self._raw, self._name, self._damaged)), 0)
-        if sealed and self._raw.seekable and not self._found_any and not _is_sealed(self._raw, sealed):
+        self._compare_index(None)
+        if sealed and self._raw.seekable and not self._found_any and not seal.is_sealed(self._raw, sealed):
             size = self._raw.size
             self._damaged(seal.LENGTH, size - seal.LENGTH, f"other bytes than the {sealed.size} that were written")
 
@@ -222,6 +225,7 @@ class _LogCheck:
 
     def _take(self, window: Window, found: ScannedEntry) -> None:
         """An entry that the scanner found whole: what remains to be seen."""
+        self._compare_index(found)
         header, length = found.header, found.end - found.offset
         if header.length is None:
             self._tally.unchecked_entries += 1
@@ -237,6 +241,22 @@ class _LogCheck:
             self._time = header.time
         self._tally.entries += 1
         self._tell_last()
+
+    def _compare_index(self, found: ScannedEntry | None) -> None:
+        """See whether the index goes on with this entry; None: whether it ends here."""
+        if self._index is None:
+            return
+        expected = found and found.entry._replace(body=first_line(found.body))
+        try:
+            indexed = next(self._index, None)
+        except BadIndexError as error:
+            reason = str(error)
+        else:
+            if (indexed and indexed.entry) == expected:
+                return
+            reason = "the index says something else than the text"
+        self._index = None
+        self._damaged(0, 0, reason)
 
     def _note_time(self, found: ScannedEntry, back: float) -> None:
         reason = f"the time goes back by {format_duration(back)}: the clock was set, or entries have changed places"
@@ -285,12 +305,3 @@ def _beside_logs(folder: Path) -> Iterator[Path]:
                 yield file.path
     if not found:
         yield from (file.path for file in find_proto_files(str(folder), None))
-
-
-def _is_sealed(raw: RawFile, sealed: seal.Seal) -> bool:
-    """Whether what stands behind the seal is what it says."""
-    raw.seek(seal.LENGTH)
-    crc32 = 0
-    while block := raw.read(_BLOCK):
-        crc32 = zlib.crc32(block, crc32)
-    return (raw.position - seal.LENGTH, crc32) == sealed
