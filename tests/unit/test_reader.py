@@ -275,11 +275,34 @@ def shell_entry(number: int) -> Entry:
         ("2025-12-31T13:49:53,500000000Z", 1767188993.5),
         ("2025-12-31T13:49:53", 1767188993),
         ("2025-12-31 13:49:53 IST \r", 1767188993),
+        ("2025-12-31 13:49:53 CET", 1767188993 - 3600),
+        ("Wed Dec 31 13:49:53 EST 2025", 1767188993 + 5 * 3600),
+        ("Wed Dec 31 13:49:53 NST 2025", 1767188993 + 12600),
+        ("Wed Dec 31 13:49:53 CST 2025", 1767188993),
     ],
 )
 def test_a_line_from_date_is_a_header(tmp_path: Path, line: str, seconds: float) -> None:
     path = write(tmp_path / "a.log", line.encode() + b"\n" + body(5))
     assert read_all(path) == ([Entry(seconds, "", "goroutine", body(5))], [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Sun Oct 25 02:59:00 CEST 2026", "Sun Oct 25 02:00:00 CET 2026"),
+        ("Sun Mar 29 01:59:00 CET 2026", "Sun Mar 29 03:00:00 CEST 2026"),
+        ("Sun Oct 25 01:59:00 BST 2026", "Sun Oct 25 01:00:00 GMT 2026"),
+        ("Sun Nov  1 01:59:00 EDT 2026", "Sun Nov  1 01:00:00 EST 2026"),
+        ("Sun Mar  8 01:59:00 AM CST 2026", "Sun Mar  8 03:00:00 AM CDT 2026"),
+        ("Sun Oct 25 01:59:00 IDT 2026", "Sun Oct 25 01:00:00 IST 2026"),
+        ("2026-04-05 02:59:00 NZDT", "2026-04-05 02:00:00 NZST"),
+    ],
+)
+def test_times_go_on_where_summer_time_begins_and_ends(tmp_path: Path, before: str, after: str) -> None:
+    text = b"".join(line.encode() + b"\n" + body(5) for line in (before, after))
+    entries, problems = read_all(write(tmp_path / "a.log", text))
+    assert problems == []
+    assert entries[1].time - entries[0].time == 60
 
 
 @pytest.mark.parametrize(

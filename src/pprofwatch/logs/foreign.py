@@ -4,9 +4,9 @@ A header line there holds nothing but the time, in a form that ``date`` has in E
 (also with AM or PM, or the day before the month), ``date -R``, ``date -Is``, ``date --rfc-3339``. What follows is a
 profile, an error's text, or nothing where the server was down.
 
-A zone that is a number is applied. One that is a name is not, since the names mean nothing (``IST`` has three
-meanings): such a time is taken as UTC. Times then differ from true ones by a constant, times between entries are right,
-and what is shown is what the log's lines say.
+A zone that is a number is applied, and so is the name of one that has a single meaning. Other names have several:
+``IST`` is India's, Ireland's or Israel's. Such a time is taken as UTC. Times then differ from true ones by a constant,
+times between entries are right, also where summer time ends meanwhile, and what is shown is what the log's lines say.
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ _DATE = re.compile(
     re.ASCII,
 )
 _ISO = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?) ?{_ZONE}?", re.ASCII)
+#: Hours ahead of UTC, by zones' names: those of the tz database that are one zone's, and those of North America, of
+#: which others have some, as RFC 5322 (section 4.3) has them. Summer times whose other name has several meanings, and
+#: isn't applied, are an hour ahead of that: CDT of CST, IDT of IST.
+_ZONES = """
+    GMT 0 WET 0 WEST 1 BST 1 CET 1 CEST 2 MET 1 MEST 2 EET 2 EEST 3 MSK 3 WAT 1 CAT 2 SAST 2 EAT 3 PKT 5 WIB 7 WITA 8
+    HKT 8 AWST 8 JST 9 KST 9 WIT 9 ACST 9.5 ACDT 10.5 AEST 10 AEDT 11 NZST 12 NZDT 13 NST -3.5 NDT -2.5 AST -4 ADT -3
+    EST -5 EDT -4 MST -7 MDT -6 PST -8 PDT -7 AKST -9 AKDT -8 HST -10 HDT -9 SST -11 CDT 1 IDT 1
+"""
+_HOURS_AHEAD = {name: float(hours) for name, hours in re.findall(r"(\w+) (\S+)", _ZONES)}
 _PROFILE = re.compile(rb"([!-~]{1,100}) profile: (?:total -?\d|-?\d+: -?\d+ \[)")
 
 
@@ -70,7 +79,10 @@ def _parse_iso(text: str) -> float | None:
     match = _ISO.fullmatch(text)
     if match is None:
         return None
-    return parse_time(match[1] + (match[2] if match[2] and match[2][0] in "+-" else "Z"))
+    zone = match[2] or ""
+    if zone[:1] in ("+", "-"):
+        return parse_time(match[1] + zone)
+    return parse_time(match[1] + "Z") - 3600 * _HOURS_AHEAD.get(zone, 0)
 
 
 def _parse_date(text: str) -> float | None:
@@ -89,7 +101,7 @@ def _parse_date(text: str) -> float | None:
 
 def _zone(text: str | None) -> dt.timezone:
     if not text or text[0] not in "+-":
-        return dt.UTC
+        return dt.timezone(dt.timedelta(hours=_HOURS_AHEAD.get(text or "", 0)))
     digits = text[1:].replace(":", "")
     offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
     return dt.timezone(-offset if text[0] == "-" else offset)
