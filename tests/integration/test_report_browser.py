@@ -83,6 +83,22 @@ def polls(count: int = 60, *, profile: str = "goroutine") -> list[Entry]:
     return entries
 
 
+@pytest.mark.parametrize("profile", ["goroutine", "heap"])
+def test_the_timeline_begins_and_ends_with_the_polls_also_where_they_failed(
+    profile: str, open_page: Callable[..., Page]
+) -> None:
+    def poll(number: int) -> Entry:
+        heap = f"heap profile: 1: 8 [{number}: 80] @ heap/2\n1: 8 [{number}: 80] @ 0x1\n#\t0x1\tmain.f+0x1\t/a.go:1\n\n"
+        text = heap.encode() if profile == "heap" else text_of({WORK: number})
+        is_up = 3 <= number < 50
+        error = "" if is_up else "connection refused"
+        return Entry(START + 10 * number, "localhost:6060", profile, text if is_up else b"", error=error)
+
+    page = open_page(*map(poll, range(60)))
+    assert page.locator("#marks").inner_text().startswith("2 × nothing known")  # noqa: RUF001  # as on the page
+    assert page.evaluate("[timeline.scales.x.min, timeline.scales.x.max]") == [START, START + 590]
+
+
 def tab(page: Page, name: str) -> Locator:
     page.click(f"[data-tab={name}]")
     return page.locator(f"#{name}")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from logmaker import START, body, text_of
 from pprofwatch.model import Entry, Frame, Stack
+from pprofwatch.report.holes import Hole
 from pprofwatch.report.instants import MAX_INSTANTS, MAX_STACKS, OTHERS, Instants
 from pprofwatch.report.page import as_json, series
 from pprofwatch.report.recording import MAX_COST, MAX_RECORDINGS, Recording, Recordings
@@ -92,6 +93,29 @@ def test_a_heap_whose_allocations_begin_anew_tells_of_a_restart() -> None:
     less = HEAP.replace(b"10: 20480", b"1: 2048")
     (recording,) = recorded(Entry(START, "", "heap", HEAP), Entry(START + 10, "", "heap", less))
     assert recording.timeline.restarts == [START + 10]
+
+
+def test_a_heap_log_that_is_out_of_order_tells_of_the_same_restart() -> None:
+    def heap(number: int, allocated: int) -> Entry:
+        return Entry(START + 10 * number, "", "heap", HEAP.replace(b"10: 20480", b"%d: 20480" % allocated))
+
+    entries = [
+        *(heap(number, 10 + number) for number in range(10)),
+        *(heap(number, number) for number in range(10, 20)),
+    ]
+    for order in (entries, entries[::-1], [*entries[10:], *entries[:10]]):
+        (recording,) = recorded(*order)
+        assert recording.timeline.restarts == [START + 100]
+
+
+def test_polls_that_failed_before_the_first_profile_are_part_of_the_timeline() -> None:
+    nameless = [Entry(START + 10 * number, "localhost:6060", "", error="connection refused") for number in range(3)]
+    named = [each._replace(profile="goroutine") for each in nameless]
+    for failed in (nameless, named):
+        (recording,) = recorded(*failed, entry(3), entry(4))
+        assert recording.timeline.holes == [Hole(START, START + 30, "connection refused")]
+        assert (recording.timeline.entries, recording.timeline.failed) == (5, 3)
+        assert [instant.time for instant in recording.instants.kept] == [START + 30, START + 40]
 
 
 def test_damaged_entries_and_failed_polls_are_counted_and_left_out() -> None:

@@ -113,7 +113,7 @@ def _series(recording: Recording, most_stacks: int, most_numbers: int, most_node
         "left": left,
         "totals": [[time for time, _ in points], [total for _, total in points]],
         "holes": [list(hole) for hole in timeline.holes],
-        "restarts": sorted(timeline.restarts),
+        "restarts": timeline.restarts,
         "instants": [instant.time for instant in instants],
         "sums": [[_whole(instant.totals[index]) for instant in instants] for index in range(len(types))],
         "stacks": [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pprofwatch.errors import ProfileError
 from pprofwatch.profiles.text import CountsParser
 from pprofwatch.report.instants import MAX_INSTANTS, Instants
+from pprofwatch.report.restarts import COUNTERS, has_fallen
 from pprofwatch.report.samples import VALUE_TYPES, Samples, samples_of
 from pprofwatch.report.timeline import Timeline
 from pprofwatch.report.totals import total_of
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 MAX_RECORDINGS = 100
 #: What all recordings' instants together may cost: some 50 MB.
 MAX_COST = 1_500_000
-#: A value that only ever grows while the process lives.
-_CUMULATIVE = {"heap": "alloc_objects", "allocs": "alloc_objects", "block": "contentions", "mutex": "contentions"}
-_FELL = 0.5
+
+
+def reason_of(entry: Entry) -> str:
+    """Why an entry without a profile has none."""
+    return entry.error or ("not polled" if entry.gap else "no profile")
 
 
 class Recording:
@@ -49,15 +52,16 @@ class Recording:
         self._best: tuple[int, Entry] | None = None
         self._waiting: Entry | None = None  # the last entry, unless it is the best or was added already
         self._in_stretch = 0
-        self._cumulated = 0
+        self._counter = None if seconds else COUNTERS.get(profile)  # a value that only ever grows
+        self._counted: tuple[float, int] | None = None  # when, and what
 
     def take(self, entry: Entry) -> None:
         """Take the next entry."""
         if not entry.body:
-            self.timeline.fail(entry.time, entry.error or ("not polled" if entry.gap else "no profile"))
+            self.timeline.fail(entry.time, reason_of(entry))
             return
         total = total_of(entry).total
-        self.timeline.take(entry.time, None if self.profile in _CUMULATIVE else total)
+        self.timeline.take(entry.time, None if self.profile in COUNTERS else total)
         # A counter's last value tells the most.
         weight = total if total is not None and self.profile not in ("block", "mutex") else 0
         self._waiting = entry
@@ -70,7 +74,8 @@ class Recording:
     def add(self, samples: Samples, weight: int = 0) -> None:
         """Add an instant that has been read already."""
         self.instants.add(samples, weight)
-        self._notice_restart(samples)
+        if self._counter is not None:
+            self._notice_restart(samples.time, sum(samples.column(self._counter).values()))
         if len(self.instants.kept) > MAX_INSTANTS:
             self.thin()
 
@@ -85,8 +90,11 @@ class Recording:
         if self._waiting is not None:
             self._parse(self._waiting, 0)
             self._waiting = None
-        self.timeline.finish()
         self.instants.kept.sort(key=lambda instant: instant.time)
+        if self._counter is not None:  # in the log they may have been in another order
+            index = [known.name for known in VALUE_TYPES[self.profile]].index(self._counter)
+            for instant in self.instants.kept:
+                self._notice_restart(instant.time, instant.totals[index])
 
     def _close(self) -> None:
         """End a stretch."""
@@ -106,14 +114,13 @@ class Recording:
         else:
             self.add(samples, weight)
 
-    def _notice_restart(self, samples: Samples) -> None:
-        name = _CUMULATIVE.get(self.profile)
-        if name is None or self.seconds:
-            return
-        cumulated = sum(samples.column(name).values())
-        if cumulated < self._cumulated * _FELL:
-            self.timeline.mark_restart(samples.time)
-        self._cumulated = cumulated
+    def _notice_restart(self, time: float, count: int) -> None:
+        """Compare a value that only ever grows with what it was when it was last looked at, before or after."""
+        now = time, count
+        (since, before), (until, after) = sorted((self._counted or now, now))
+        if has_fallen(before, after):
+            self.timeline.mark_restart(since, until)
+        self._counted = now
 
 
 class Recordings:
@@ -121,11 +128,17 @@ class Recordings:
 
     Attributes:
         targets: The names of the targets, of which there are no more than ``MAX_RECORDINGS``.
+        failed: How many polls failed, of whatever.
+        last_failed: The latest of them.
     """
 
     def __init__(self) -> None:
         self._parser = CountsParser()
         self.targets: set[str] = set()
+        self.failed = 0
+        self.last_failed: Entry | None = None
+        self._brought = 0
+        self._nameless: dict[str, Timeline] = {}  # of each target, failed polls before it is known what is polled
         self._all: dict[tuple[str, str, bool], Recording] = {}
         self._left_out: set[tuple[str, str, bool]] = set()
         self._cost = 0
@@ -135,10 +148,16 @@ class Recordings:
         """How many profiles of targets were left out, since there were ``MAX_RECORDINGS`` others before."""
         return len(self._left_out)
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether there were polls, and none that brought anything."""
+        return self.failed > 0 and not self._brought
+
     def take(self, entry: Entry) -> None:
         """Take the next entry. A failed poll that doesn't say of what it was is one of each profile of its target."""
         if len(self.targets) < MAX_RECORDINGS:
             self.targets.add(entry.target)
+        self._count(entry)
         if entry.profile in VALUE_TYPES and not entry.file and entry.profile != "profile":
             recording = self._recording(entry.target, entry.profile, entry.seconds)
             if recording is not None:
@@ -146,9 +165,11 @@ class Recordings:
                 recording.take(entry)
                 self._bound(recording.instants.cost - before)
         elif not entry.profile:
-            for recording in self._all.values():
-                if recording.target == entry.target:
-                    recording.take(entry)
+            known = [recording for recording in self._all.values() if recording.target == entry.target]
+            for recording in known:
+                recording.take(entry)
+            if not known and not entry.body and entry.target in self.targets:
+                self._nameless.setdefault(entry.target, Timeline()).fail(entry.time, reason_of(entry))
 
     def add(self, target: str, samples: Samples) -> None:
         """Take a profile that has a file of its own."""
@@ -178,7 +199,17 @@ class Recordings:
                     self._left_out.add(key)
                 return None
             recording = self._all[key] = Recording(target, profile, seconds, self._parser)
+            if target in self._nameless:
+                recording.timeline.begin_with(self._nameless[target])
         return recording
+
+    def _count(self, entry: Entry) -> None:
+        if entry.body or entry.file:
+            self._brought += 1
+        elif not entry.gap:
+            self.failed += 1
+            if self.last_failed is None or entry.time >= self.last_failed.time:
+                self.last_failed = entry
 
     def _bound(self, added: int) -> None:
         """Keep what all instants cost within bounds: those of the dearest recording go first."""

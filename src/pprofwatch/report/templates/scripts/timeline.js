@@ -62,9 +62,18 @@ function broken(values) {
   return [xs, ys];
 }
 
+/** A line with the time of the polls that failed before it, and after it, on its axis. */
+function withHoles([xs, ys]) {
+  const { holes } = state.series;
+  if (!holes.length) return [xs, ys];
+  const before = holes[0][0] < xs[0] ? [holes[0][0]] : [];
+  const after = holes[holes.length - 1][1] > xs[xs.length - 1] ? [holes[holes.length - 1][1]] : [];
+  return [[...before, ...xs, ...after], [...before.map(() => null), ...ys, ...after.map(() => null)]];
+}
+
 function timelineData(stacks) {
   const { series } = state;
-  const total = series.totals[0].length ? series.totals : broken(series.sums[state.value]);
+  const total = withHoles(series.totals[0].length ? series.totals : broken(series.sums[state.value]));
   const tables = [total, ...stacks.map((stack) => broken(stack.values[state.value]))];
   const joined = uPlot.join(tables, tables.map((table) => table.map(() => 1)));
   joined.slice(1).forEach(widenBreaks);
