@@ -10,6 +10,8 @@ from weakref import WeakValueDictionary
 TEXT_PROFILES = ("goroutine", "threadcreate", "heap", "allocs", "block", "mutex", "goroutineleak")
 #: Profiles that are binary, always measured over a span of time, and stored a file each.
 BINARY_PROFILES = ("profile", "trace")
+#: What a protobuf of block or mutex is called where nothing tells which of the two it is: both have the same values.
+CONTENTIONS = "contentions"
 
 
 class Frame(NamedTuple):

@@ -175,6 +175,47 @@ def test_diffs_json(log: Path) -> None:
     assert (difference["since"], difference["until"]) == ("2026-11-22T14:05:23.000Z", "2026-11-22T14:06:23.000Z")
 
 
+def block(number: int, *delays: int) -> Entry:
+    text = "--- contention:\ncycles/second=1000000000\n"
+    for line, delay in enumerate(delays, 1):
+        text += f"{delay} 1 @ {line:#x}\n#\t{line:#x}\tmain.f{line}+0x1\t/f.go:{line}\n\n"
+    return Entry(START + 600 * number, "app:1", "block", text.encode())
+
+
+def test_diff_shows_each_number_in_a_unit_that_suits_it(tmp_path: Path) -> None:
+    log = tmp_path / "block.log"
+    log.write_bytes(log_of([block(0, 581_340_880_000, 40, 7), block(1, 9_406_191_610_000, 9_040, 8)]))
+    assert run("diff", "--since", "2026-11-22T13:49:53Z", "-n", "2", log).stdout.decode() == (
+        "Type: delay\n"
+        "Time: 2026-11-22T13:49:53.000Z to 2026-11-22T13:59:53.000Z app:1 block (10m)\n"
+        "Total: 581.34s → 2.61hrs (+2.45hrs); 3 stacks changed\n"
+        "\n"
+        "+2.45hrs  581.34s → 2.61hrs, +14.71hrs an hour\n"
+        "    main.f1  /f.go:1\n"
+        "\n"
+        "+9us  40ns → 9.04us, +54us an hour\n"
+        "    main.f2  /f.go:2\n"
+        "\n"
+        "1 more: -n 3 shows them\n"
+    )
+
+
+def test_diff_says_that_the_target_has_restarted_and_tells_no_rates_then(tmp_path: Path) -> None:
+    log = tmp_path / "block.log"
+    log.write_bytes(log_of([block(0, 9_000_000_000, 40), block(1, 1_000_000_000, 50)]))
+    assert run("diff", "--since", "2026-11-22T13:49:53Z", log).stdout.decode().splitlines()[2:6] == [
+        "Total: 9s → 1s (-8s); 2 stacks changed",
+        "The total fell, which it can't while a process lives: the target seems to have restarted between.",
+        "",
+        "-8s  9s → 1s",
+    ]
+    assert answer("diff", "--since", "2026-11-22T13:49:53Z", log)["restarted"] is True
+    # Goroutines come and go.
+    log.write_bytes(log_of([entry(99), entry(199)._replace(body=body(3))]))
+    assert "restarted" not in run("diff", "--since", "2026-11-22T13:49:53Z", log).stdout.decode()
+    assert answer("diff", "--since", "2026-11-22T13:49:53Z", log)["restarted"] is False
+
+
 # show
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import re
 import signal
 import subprocess
@@ -111,6 +112,27 @@ def test_a_shell_loops_log_with_the_hours_when_the_server_was_down(tmp_path: Pat
     assert [hole[:2] for hole in series["holes"]] == [[START + 190, START + 300]]
 
 
+def test_a_log_that_is_out_of_order_has_the_holes_of_the_sorted_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    polls = [date_line(6 * minute) + text_of({"main.serve": 100 + minute}) for minute in range(60)]
+    random.Random(1).shuffle(polls)
+    (tmp_path / "loop.log").write_bytes(b"".join(polls))
+    assert main(["report", str(tmp_path / "loop.log"), "-o", str(tmp_path / "prof.html"), "--json"]) == 0
+    (profile,) = json.loads(capsys.readouterr().out)["profiles"]
+    assert (profile["entries"], profile["holes"], profile["restarts"]) == (60, 0, [])
+
+
+def test_a_log_that_begins_while_the_server_is_down_shows_it(tmp_path: Path) -> None:
+    down = b"".join(date_line(number) for number in range(4))
+    up = b"".join(date_line(number) + text_of({"main.serve": 9}) for number in range(4, 20))
+    (tmp_path / "loop.log").write_bytes(down + up)
+    assert main(["report", str(tmp_path / "loop.log"), "-o", str(tmp_path / "prof.html")]) == 0
+    (series,) = data_of(tmp_path / "prof.html")[1:]
+    assert (series["entries"], series["failed"]) == (20, 4)
+    assert [hole[:2] for hole in series["holes"]] == [[START, START + 40]]
+
+
 def test_a_target_with_everything(tmp_path: Path) -> None:
     folder = tmp_path / "logs" / "localhost_6060"
     (folder / "profile").mkdir(parents=True)
@@ -154,12 +176,19 @@ def test_a_page_is_not_overwritten_unasked(log: Path, tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no profile in it"),
-        (log_of(Entry(START, "a:1", "goroutine", error="connection refused") for _ in range(3)), "no profile in it"),
-        (log_of([Entry(START, "a:1", "goroutine", b"goroutine profile: total 7\n")]), "no profile in it"),
+        (b"", "no profile in it\n"),
+        (
+            log_of(Entry(START + second, "a:1", "goroutine", error="connection refused") for second in (0, 2, 1)),
+            "no profile in it: all 3 polls failed, the last at 2026-11-22T13:49:55.000Z: connection refused\n",
+        ),
+        (
+            log_of([Entry(START, "a:1", "", error="404 page not found"), Entry(START + 9, "a:1", "heap", gap=7)]),
+            "no profile in it: its only poll failed, at 2026-11-22T13:49:53.000Z: 404 page not found\n",
+        ),
+        (log_of([Entry(START, "a:1", "goroutine", b"goroutine profile: total 7\n")]), "no profile in it\n"),
         (b"what is this?\n" * 100, "not a log"),
     ],
-    ids=["empty", "errors only", "damaged", "something else"],
+    ids=["empty", "errors only", "an error and a gap", "damaged", "something else"],
 )
 def test_a_log_without_a_profile_makes_no_page(
     content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -18,10 +18,13 @@ import pytest
 import goserver
 from gopprof import go_top, run_pprof
 from pprofwatch.logs.entry import encode_entry
-from pprofwatch.model import Entry
+from pprofwatch.model import Entry, Frame, Stack
+from pprofwatch.profiles.encode import encode_profile
 
 BINARY = Path(sys.executable).with_name("pprofwatch")
 HEAP = ["inuse_space", "inuse_objects", "alloc_space", "alloc_objects"]
+#: What pprof does unasked, but for the number of rows.
+PPROFS_OWN = ("-nodefraction=0.005", "-edgefraction=0.001", "-nodecount=20")
 UNITS = {"space": "bytes", "delay": "nanoseconds", "cpu": "nanoseconds"}
 
 
@@ -133,6 +136,39 @@ def test_top_of_a_protobuf_has_pprofs_numbers(recorded: Recorded, name: str, val
     assert answer["profile"] == name.removeprefix("same-")
 
 
+@pytest.mark.parametrize("name", ["same-goroutine", "same-heap", "same-allocs", "profile", "made"])
+def test_top_prints_numbers_in_pprofs_units(recorded: Recorded, name: str) -> None:
+    """With what pprof doesn't show, or drops as too little, having no say in them."""
+    path = recorded.path(name)
+    if name == "made":
+        delays = (3_200_000_000_000, 200_000_000_000, 30_000_000_000, 4_000_000, 3_820, 7)
+        rows = [(Stack((Frame(f"main.f{delay}", "/f.go", 1),)), [1, delay]) for delay in delays]
+        path.write_bytes(encode_profile([("contentions", "count"), ("delay", "nanoseconds")], rows, time=1))
+    done = subprocess.run([BINARY, "top", "--runtime", path], capture_output=True, text=True, timeout=60, check=True)
+    ours, theirs = shown(done.stdout), shown(run_pprof(recorded.go, "-top", *PPROFS_OWN, str(path)))
+    common = ours.keys() & theirs.keys()
+    assert {function: ours[function] for function in common} == {function: theirs[function] for function in common}
+    assert len(common) > 1
+    if name == "made":
+        assert list(ours.values()) == [
+            ("3200s", "3200s"),
+            ("200s", "200s"),
+            ("30s", "30s"),
+            ("4ms", "4ms"),
+            ("3.82us", "3.82us"),
+            ("7ns", "7ns"),
+        ]
+        assert "3430s total" in done.stdout
+
+
+def shown(text: str) -> dict[str, tuple[str, str]]:
+    """Each function's flat and cum as they are printed."""
+    rows = (
+        re.fullmatch(r" *(\S+) +\S+% +\S+% +(\S+) +\S+%  (.*?)(?: \(.*inline\))?", line) for line in text.splitlines()
+    )
+    return {row[3]: (row[1], row[2]) for row in rows if row}
+
+
 @pytest.mark.parametrize("name", ["heap", "allocs"])
 @pytest.mark.parametrize("value", HEAP)
 def test_top_of_a_logs_text_has_pprofs_numbers_for_the_same_moment(recorded: Recorded, name: str, value: str) -> None:
@@ -200,7 +236,7 @@ def test_an_exported_difference_is_what_pprof_makes_of_base_and_end(recorded: Re
     folder.mkdir()
     for stamp, name in (("20261122T134953Z", "block"), ("20261122T135953Z", "mutex")):
         (folder / f"{stamp}.pb.gz").write_bytes(recorded.path(name).read_bytes())
-    exported = export(tmp_path / "x.pb.gz", "--profile", "block", "--since", "2026-11-22T13:49Z", folder)
+    exported = export(tmp_path / "x.pb.gz", "--since", "2026-11-22T13:49Z", folder)
     ours = go_top(recorded.go, exported, "delay", "nanoseconds")
     base = f"-base={recorded.path('block')}"
     assert ours == go_top(recorded.go, recorded.path("mutex"), "delay", "nanoseconds", base)

@@ -92,7 +92,7 @@ def proto(types: list[tuple[str, str]], frames: tuple[Frame, ...], *values: int,
             "alloc_space",
             "allocs",
         ),
-        ([("contentions", "count"), ("delay", "nanoseconds")], "", "block"),
+        ([("contentions", "count"), ("delay", "nanoseconds")], "", "contentions"),
     ],
 )
 def test_a_protobuf_tells_what_it_is(types: list[tuple[str, str]], default: str, kind: str) -> None:

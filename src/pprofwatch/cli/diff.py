@@ -15,7 +15,7 @@ from pprofwatch.cli.safe_text import safe_text
 from pprofwatch.cli.verbs import examples
 from pprofwatch.errors import UsageError
 from pprofwatch.report.growth import Change, Growth, find_growth
-from pprofwatch.report.units import Scale, choose_scale, format_value
+from pprofwatch.report.units import format_value
 from pprofwatch.times import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -70,32 +70,34 @@ def command(
 
 
 def _lines(growth: Growth, before: Instant, after: Instant, limit: int, *, colour: bool) -> Iterator[str]:
-    numbers = [number for change in growth.changes for number in (change.change, change.before, change.after)]
-    scale = choose_scale(growth.value.unit, numbers, max(growth.before, growth.after, 1))
-    total = growth.after - growth.before
+    unit = growth.value.unit
     yield f"Type: {growth.value.name}"
     yield (
         f"Time: {format_time(before.time)} to {safe_text(after.described)} ({format_duration(round(growth.seconds))})"
     )
     count = len(growth.changes)
     yield (
-        f"Total: {format_value(growth.before, scale)} → {format_value(growth.after, scale)} "
-        f"({_signed(total, scale)}); {count} {'stack' if count == 1 else 'stacks'} changed"
+        f"Total: {format_value(growth.before, unit)} → {format_value(growth.after, unit)} "
+        f"({_signed(growth.after - growth.before, unit)}); {count} {'stack' if count == 1 else 'stacks'} changed"
     )
+    if growth.restarted:
+        yield "The total fell, which it can't while a process lives: the target seems to have restarted between."
     for change in growth.changes[:limit]:
         yield ""
-        yield from _change_lines(change, scale, colour=colour)
+        yield from _change_lines(change, growth, colour=colour)
     if count > limit:
         yield ""
         yield f"{count - limit} more: -n {count} shows them"
 
 
-def _change_lines(change: Change, scale: Scale, *, colour: bool) -> Iterator[str]:
-    number = _signed(change.change, scale)
+def _change_lines(change: Change, growth: Growth, *, colour: bool) -> Iterator[str]:
+    unit = growth.value.unit
+    number = _signed(change.change, unit)
     if colour:
         number = click.style(number, fg="red" if change.change > 0 else "blue", bold=True)
-    rate = f", {_signed(round(change.per_hour), scale)} an hour" if change.per_hour else ""
-    yield f"{number}  {format_value(change.before, scale)} → {format_value(change.after, scale)}{rate}"
+    # Of what two processes did, there is no rate.
+    rate = f", {_signed(round(change.per_hour), unit)} an hour" if change.per_hour and not growth.restarted else ""
+    yield f"{number}  {format_value(change.before, unit)} → {format_value(change.after, unit)}{rate}"
     for frame in change.stack.frames:
         yield f"    {safe_text(frame.function)}{_place(frame)}"
 
@@ -104,8 +106,8 @@ def _place(frame: Frame) -> str:
     return f"  {safe_text(frame.file)}:{frame.line}" if frame.file else ""
 
 
-def _signed(value: int, scale: Scale) -> str:
-    return ("+" if value > 0 else "") + format_value(value, scale)
+def _signed(value: int, unit: str) -> str:
+    return ("+" if value > 0 else "") + format_value(value, unit)
 
 
 def _as_json(growth: Growth, before: Instant, after: Instant, limit: int | None) -> dict[str, Any]:
@@ -118,6 +120,7 @@ def _as_json(growth: Growth, before: Instant, after: Instant, limit: int | None)
         "until": format_time(after.time),
         "total_before": growth.before,
         "total_after": growth.after,
+        "restarted": growth.restarted,
         "stacks": [
             {
                 "change": change.change,

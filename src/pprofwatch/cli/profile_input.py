@@ -15,11 +15,11 @@ from pprofwatch.cli.when import WHEN_HELP, is_time_of_day, parse_when
 from pprofwatch.errors import LogError, ProfileError, UsageError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.nearest import THE_END, find_nearest
-from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_file
+from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, given_file, is_proto, proto_file
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
 from pprofwatch.logs.sources import STANDARD_INPUT
-from pprofwatch.model import BINARY_PROFILES
+from pprofwatch.model import BINARY_PROFILES, CONTENTIONS
 from pprofwatch.report.samples import samples_from_proto
 from pprofwatch.times import format_time
 
@@ -111,13 +111,16 @@ class ProfileInput:
             raise UsageError("--until: expected --since, too: a difference needs both ends")
         self._paths = paths
         self._target = target
-        self._spec = _read_spec(profile) if profile else None
-        self._wanted = self._spec.name if self._spec else None
+        self._said = profile
+        is_known = profile and (target or profile != CONTENTIONS)  # which no server has
+        self._spec = _read_spec(profile) if profile and is_known else None
+        self._wanted = self._spec.name if self._spec else profile
         self._at, self._since, self._until = at, since, until
         self._failed_too = failed_too
         self._as_text = as_text
         self._known_bounds: tuple[float, float] | None = None
         self._told: set[str] = set()
+        self._read: dict[Path, ProtoFile | None] = {}
 
     @property
     def is_difference(self) -> bool:
@@ -186,14 +189,16 @@ class ProfileInput:
         """What is nearest to each time."""
         protos, logs = self._inputs()
         instants: list[Instant | None] = [None] * len(times)
-        if logs:
-            instants = self._find_whole(logs, times)
+        if searched := list(filter(self._may_have, logs)):
+            instants = self._find_whole(searched, times)
         for index, time in enumerate(times):
             file = min(protos, key=lambda proto: abs(proto.time - time), default=None)
             known = instants[index]
             if file is not None and (known is None or abs(file.time - time) < abs(known.time - time)):
                 data = file.read()
-                instants[index] = Instant(str(file.path), self._wanted or file.profile, file.time, data, is_proto=True)
+                entry = _entry_of(file)
+                target, taken = (entry.target, entry.time) if entry else (str(file.path), file.time)
+                instants[index] = Instant(target, self._wanted or file.profile, taken, data, is_proto=True)
         present = [instant for instant in instants if instant is not None]
         if len(present) < len(times):
             raise self._nothing(logs)
@@ -204,9 +209,9 @@ class ProfileInput:
         files: list[ProtoFile] = []
         logs: list[str] = []
         for path in self._paths:
-            if is_proto(path):
-                files.append(proto_file(Path(path)))
-            elif path != STANDARD_INPUT and Path(path).is_dir():
+            if file := given_file(path, self._asked):
+                files.append(file)
+            elif _is_folder(path):
                 found = find_proto_files(path, self._wanted)
                 files += found
                 names = self._check_folder(Path(path))
@@ -229,6 +234,19 @@ class ProfileInput:
             raise UsageError(f"{folder} has logs of {len(having)} targets: name one of {', '.join(having)[:300]}")
         return set().union(*held.values())
 
+    def _may_have(self, log: str) -> bool:
+        """Whether a log can have what is wanted; of a folder without any, it is told when it is searched."""
+        if not _is_folder(log):
+            return True
+        files = [file for place in (Path(log), *target_folders(Path(log))) for file in stored_files(place)]
+        takes = Selection(self._wanted).takes_log
+        return not files or any(file.kind != "binary" and takes(file.log) for file in files)
+
+    @property
+    def _asked(self) -> str:
+        """The profile that was asked for, if it was; rather than what is looked at by default."""
+        return self._wanted or "" if self._said else ""
+
     @property
     def _is_delta(self) -> bool:
         return self._spec is not None and self._spec.seconds > 0 and self._spec.name not in BINARY_PROFILES
@@ -236,19 +254,32 @@ class ProfileInput:
     def _completed(self, files: list[ProtoFile]) -> Iterator[ProtoFile]:
         """The files that have what is wanted, with profile and time; those whose names don't tell are read."""
         for file in files:
-            if self._wanted and file.profile not in ("", self._wanted):
+            # A file that was itself named is looked into, whatever it is called; what was looked into is known.
+            is_told_by_name = file.path not in self._read and not file.asked
+            if self._wanted and file.profile not in ("", self._wanted) and is_told_by_name:
                 continue
             if file.profile and file.time:
-                yield file
-                continue
-            try:
-                samples = samples_from_proto(file.read(), file.profile, 0.0)
-            except (LogError, ProfileError) as error:
-                self._tell(str(error) if isinstance(error, LogError) else f"{file.path}: {error}")
-                continue
-            alike = {samples.kind, self._wanted} == {"block", "mutex"} and not file.profile
-            if self._wanted in (None, samples.kind) or alike:
-                yield file._replace(profile=self._wanted or samples.kind, time=samples.time or file.modified)
+                known: ProtoFile | None = file
+            elif file.path in self._read:
+                known = self._read[file.path]
+            else:
+                known = self._read[file.path] = self._look_into(file)
+            if known is not None and self._wanted in (None, known.profile):
+                yield known
+
+    def _look_into(self, file: ProtoFile) -> ProtoFile | None:
+        """A file with its profile and time; None where it can't be read."""
+        try:
+            data = file.read()
+            samples = samples_from_proto(data, "", 0.0)
+        except (LogError, ProfileError) as error:
+            self._tell(str(error) if isinstance(error, LogError) else f"{file.path}: {error}")
+            return None
+        return file._replace(
+            profile=file.kind(samples.kind),
+            time=samples.time or file.modified,
+            data=data if file.is_input else None,
+        )
 
     def _find_whole(self, paths: list[str], times: list[float]) -> list[Instant | None]:
         """What is nearest to each time in logs, and not damaged: a shell loop's last entry may be half there."""
@@ -270,16 +301,23 @@ class ProfileInput:
                 return [None] * len(times)
 
     def _find_in_logs(
-        self, paths: list[str], times: list[float], *, without: Sequence[float] = (), any_profile: bool = False
+        self,
+        paths: list[str],
+        times: list[float],
+        *,
+        without: Sequence[float] = (),
+        failed_too: bool | None = None,
+        whatever: bool = False,
     ) -> list[Entry | None]:
         size = None if any(map(_is_folder, paths)) else input_size(paths, Selection())
         with ProgressBar("reading", size) as progress:
             return find_nearest(
                 paths,
                 times,
-                profile=None if any_profile else self._wanted,
+                profile=None if whatever else self._wanted,
                 delta=self._is_delta,
-                failed_too=self._failed_too or any_profile,
+                failed_too=self._failed_too if failed_too is None else failed_too,
+                whatever=whatever,
                 without=without,
                 on_problem=self._tell,
                 on_progress=progress.advance,
@@ -295,12 +333,22 @@ class ProfileInput:
                 names = {file.log for place in places for file in stored_files(place)}
                 if names:
                     return _USUAL if _USUAL in names else min(names).removesuffix("-delta")
-                return next((file.profile for file in self._completed(find_proto_files(path, None))), None)
+                return self._usual_of(find_proto_files(path, None))
             if not _is_pipe(path):
                 entries = read_entries([path], first_lines=True, on_problem=self._tell)
                 if first := next((entry.profile for entry in entries if entry.body), None):
                     return first
         return None
+
+    def _usual_of(self, files: list[ProtoFile]) -> str | None:
+        """The profile that is looked at by default of those in a folder's files: goroutines, or the first one's."""
+        first = None
+        # Where a name tells, no other file need be read.
+        for file in self._completed(sorted(files, key=lambda file: file.profile != _USUAL)):
+            if file.profile == _USUAL:
+                return _USUAL
+            first = first or file
+        return first.profile if first else None
 
     def _from_entry(self, entry: Entry) -> Instant:
         # In a shell loop's log, allocs look like heap.
@@ -309,14 +357,30 @@ class ProfileInput:
 
     def _nothing(self, logs: list[str]) -> LogError | click.exceptions.Exit:
         """Why nothing was found; what could not be read has been told."""
-        name = f"{self._wanted} profile" if self._wanted else "profile"
-        hint = ""
-        if logs and not any(map(_is_pipe, logs)) and (last := self._find_in_logs(logs, [THE_END], any_profile=True)[0]):
-            what = f"failed: {last.error}" if last.error else f"is of {last.profile or 'nothing'}"
-            hint = f"; the last entry, at {format_time(last.time)}, {what}"
-        elif self._told:
+        wanted = self._said or self._wanted
+        hint = self._last_entry(logs) if logs and not any(map(_is_pipe, logs)) else ""
+        if self._told and not hint:
             return click.exceptions.Exit(LogError.exit_status)
-        return LogError(f"{', '.join(self._paths)[:300]}: no {name} in it{hint}")
+        return LogError(f"{', '.join(self._paths)[:300]}: no {f'{wanted} ' if wanted else ''}profile in it{hint}")
+
+    def _last_entry(self, logs: list[str]) -> str:
+        """What there is in logs without what is wanted: its last failed poll, or something else."""
+        searched = list(filter(self._may_have, logs))
+        failed = self._find_in_logs(searched, [THE_END], failed_too=True, whatever=not self._wanted)[0]
+        if failed is not None and failed.body:
+            return ""  # a damaged one, of which was told
+        last = failed
+        if failed is None or not failed.profile:  # which may have been of anything
+            last = self._find_in_logs(logs, [THE_END], failed_too=False, whatever=True)[0] or failed
+        if last is None:
+            return ""
+        span = f":seconds={last.seconds}" if last.seconds and last.profile not in BINARY_PROFILES else ""
+        what = f"is of {last.profile}{span}"
+        if not last.body:
+            what = f"failed: {last.error}" if last.error else f"is a gap of {last.gap}"
+        if last.file:
+            what = f"is in {last.file}"
+        return f"; the last entry, at {format_time(last.time)}, {what}"
 
     def _tell(self, problem: object) -> None:
         """Say what can't be read, once, however often it is tried."""
@@ -324,6 +388,17 @@ class ProfileInput:
         if line not in self._told:
             self._told.add(line)
             complain(line)
+
+
+def _entry_of(file: ProtoFile) -> Entry | None:
+    """The entry of a log that names this file as its own, with its target; None where there is none."""
+    folder = file.path.absolute().parent
+    if file.is_input or folder.name not in BINARY_PROFILES or not file.time:
+        return None
+    # A name has the time to the second.
+    since, until = file.time - 1, file.time + 2
+    entries = read_entries([folder.parent], profile=folder.name, since=since, until=until, on_problem=lambda _: None)
+    return next((entry for entry in entries if entry.file == f"{folder.name}/{file.path.name}"), None)
 
 
 def _is_pipe(path: str) -> bool:

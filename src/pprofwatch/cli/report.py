@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,12 @@ from pprofwatch.cli.verbs import examples
 from pprofwatch.errors import LogError, ProfileError, UsageError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.folder import folder_name
-from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_file
+from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, given_file
 from pprofwatch.logs.sources import STANDARD_INPUT
 from pprofwatch.report.html import render_page
 from pprofwatch.report.incidents import list_incidents
 from pprofwatch.report.page import MAX_SIZE, as_json, overview, series
-from pprofwatch.report.recording import MAX_RECORDINGS, Recordings
+from pprofwatch.report.recording import MAX_RECORDINGS, Recordings, reason_of
 from pprofwatch.report.samples import samples_from_proto
 from pprofwatch.times import format_time
 
@@ -72,10 +73,11 @@ def command(
     check_output(output, force=force)
     profile = _CPU if profile == "cpu" else profile
     folders = [path for path in paths if _is_folder(path)]
-    files = [proto_file(Path(path)) for path in paths if is_proto(path)]
+    given = {path: given_file(path, profile) for path in paths}
+    files = [file for file in given.values() if file]
     files += [file for folder in folders for file in _files_in(folder)]
     files = [file for file in files if not profile or file.profile in ("", profile)]
-    logs = [path for path in paths if not is_proto(path) and not (_is_folder(path) and _has_files_only(path))]
+    logs = [path for path in paths if not given[path] and not (_is_folder(path) and _has_files_only(path))]
     reader = LogInput(logs, profile=profile, since=since, until=until)
     recordings = Recordings()
     if logs:
@@ -83,10 +85,11 @@ def command(
             recordings.take(entry)
     targets = {folder_name(target): target for target in recordings.targets}
     for target, file in _chosen(files, targets):
-        _take_file(recordings, target, file, reader)
+        _take_file(recordings, target, file, reader, profile)
     found = recordings.finish()
     if not found:
-        raise LogError(f"{', '.join(paths)[:300]}: no{f' {profile}' if profile else ''} profile in it")
+        what = f"no{f' {profile}' if profile else ''} profile in it{_why_none(recordings)}"
+        raise LogError(f"{', '.join(paths)[:300]}: {what}")
     incidents = [incident for folder in folders for incident in _incidents(folder, reader)]
     page = render_page(_title(found), _data(found, incidents, _notes(recordings, reader, len(files)))).encode()
     write_output(output, page, force=force)
@@ -111,8 +114,18 @@ def _as_json(recording: Recording) -> dict[str, Any]:
         "since": format_time(instants[0].time),
         "until": format_time(instants[-1].time),
         "holes": len(timeline.holes),
-        "restarts": [format_time(time) for time in sorted(timeline.restarts)],
+        "restarts": [format_time(time) for time in timeline.restarts],
     }
+
+
+def _why_none(recordings: Recordings) -> str:
+    last = recordings.last_failed
+    if last is None or not recordings.all_failed:
+        return ""
+    at = f"at {format_time(last.time)}: {reason_of(last)}"
+    if recordings.failed == 1:
+        return f": its only poll failed, {at}"
+    return f": all {recordings.failed:,} polls failed, the last {at}"
 
 
 def _counted(number: int, word: str) -> str:
@@ -171,25 +184,26 @@ def _chosen(files: Sequence[ProtoFile], targets: dict[str, str]) -> Iterator[tup
     ordered = sorted(files, key=lambda file: file.time or file.modified)
     step = -(-len(ordered) // _MOST_FILES) or 1
     chosen = ordered[::step]
-    sizes = [file.path.stat().st_size for file in chosen]
+    sizes = [0 if file.is_input else file.path.stat().st_size for file in chosen]
     with ProgressBar("reading", sum(sizes)) as progress:
         for file, size in zip(chosen, sizes, strict=True):
             folder = file.path.absolute().parent
             name = folder.parent.name if folder.name == _CPU else folder.name
-            yield targets.get(name, name), file
+            yield "" if file.is_input else targets.get(name, name), file
             progress.advance(size)
 
 
-def _take_file(recordings: Recordings, target: str, file: ProtoFile, reader: LogInput) -> None:
+def _take_file(recordings: Recordings, target: str, file: ProtoFile, reader: LogInput, profile: str | None) -> None:
     try:
-        samples = samples_from_proto(file.read(), file.profile, file.time)
+        samples = samples_from_proto(file.read(), "", file.time)
     except LogError as error:
         complain(str(error))
     except ProfileError as error:
         complain(f"{file.path}: {error}")
     else:
-        if reader.takes(samples.time):
-            recordings.add(target, samples)
+        kind = file.kind(samples.kind)  # what its values don't tell, its name may
+        if reader.takes(samples.time) and profile in (None, kind):
+            recordings.add(target, replace(samples, kind=kind))
 
 
 def _incidents(folder: str, reader: LogInput) -> Iterator[Incident]:

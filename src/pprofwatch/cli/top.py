@@ -13,8 +13,9 @@ from pprofwatch.cli.instant import difference
 from pprofwatch.cli.profile_input import ProfileInput, at_option, source_options, span_options
 from pprofwatch.cli.safe_text import safe_text
 from pprofwatch.cli.verbs import examples
+from pprofwatch.model import CONTENTIONS
 from pprofwatch.report.top import Top, make_top
-from pprofwatch.report.units import choose_scale, format_percent, format_value
+from pprofwatch.report.units import WIDTH, choose_scale, format_in, format_percent
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _USUAL_LIMIT = 20
 #: Profiles of what waits: of the runtime and the standard library, in which all of it does, they say nothing new.
-_WAITING = ("goroutine", "goroutineleak", "threadcreate", "block", "mutex")
+_WAITING = ("goroutine", "goroutineleak", "threadcreate", "block", "mutex", CONTENTIONS)
 
 
 @click.command(
@@ -85,22 +86,24 @@ def command(
 
 def _table(top: Top, before: Instant | None, instant: Instant, limit: int) -> Iterator[str]:
     shown = top.rows[:limit]
-    scale = choose_scale(top.value.unit, (row.flat or row.cum for row in shown), top.total)
+    unit = top.value.unit
+    scale = choose_scale(unit, ((row.flat, row.cum) for row in top.rows), top.total, limit)
     accounted = sum(row.flat for row in shown)
     yield f"Type: {top.value.name}"
     yield f"Time: {f'{format_time(before.time)} to ' if before else ''}{safe_text(instant.described)}"
     yield (
         f"Showing {len(shown)} of {len(top.rows)} functions, "
-        f"{format_value(accounted, scale)} ({format_percent(accounted, top.total).strip()}) of "
-        f"{format_value(top.total, scale)} total"
+        f"{format_in(accounted, scale, unit)} ({format_percent(accounted, top.total).strip()}) of "
+        f"{format_in(top.total, scale, unit)} total"
     )
-    yield f"{'flat':>10} {'flat%':>6} {'sum%':>6} {'cum':>10} {'cum%':>6}"
+    yield f"{'flat':>{WIDTH}} {'flat%':>6} {'sum%':>6} {'cum':>{WIDTH}} {'cum%':>6}"
     running = 0
     for function, flat, cum in shown:
         running += flat
         yield (
-            f"{format_value(flat, scale):>10} {format_percent(flat, top.total)} {format_percent(running, top.total)} "
-            f"{format_value(cum, scale):>10} {format_percent(cum, top.total)}  {safe_text(function)}"
+            f"{format_in(flat, scale, unit):>{WIDTH}} {format_percent(flat, top.total)} "
+            f"{format_percent(running, top.total)} "
+            f"{format_in(cum, scale, unit):>{WIDTH}} {format_percent(cum, top.total)}  {safe_text(function)}"
         )
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _BLOCK = 128 << 10
 #: Of a file that is searched for frames, taken at a time.
 _SEARCHED = 1 << 20
+#: A Zstandard block's header, in bytes; the number of the kind that is one byte, repeated; and a flag of a frame.
+_BLOCK_HEADER = 3
+_RUN_LENGTH = 1
+_SINGLE_SEGMENT = 0x20
 #: The longest window that is decompressed, as the power of two: what ``zstd --long`` makes, 128 MiB.
 _WINDOW_LOG_MAX = 27
 
@@ -31,6 +35,32 @@ def find_frames(raw: RawFile) -> list[int]:
         while (found := block.find(ZSTD_MAGIC, found + 1)) >= 0:
             frames.append(begin + found)
     return frames
+
+
+def first_torn_block(raw: RawFile, frame_at: int) -> int:
+    """Where the first block stands that a seekable file, cut short in its last Zstandard frame, has not whole.
+
+    All blocks before it were read, and of it at most what was stored as it is. Where there are none, it is where the
+    frame begins; where it was cut between two blocks, it is the file's end. The forms are those of RFC 8878, sections
+    3.1.1.1 and 3.1.1.2.
+    """
+    magic_and_descriptor = raw.read_at(frame_at, len(ZSTD_MAGIC) + 1)
+    if len(magic_and_descriptor) <= len(ZSTD_MAGIC) or not magic_and_descriptor.startswith(ZSTD_MAGIC):
+        return frame_at
+    descriptor = magic_and_descriptor[-1]
+    has_window = not descriptor & _SINGLE_SEGMENT
+    size_bytes = (int(not has_window), 2, 4, 8)[descriptor >> 6]
+    first = at = frame_at + len(magic_and_descriptor) + has_window + (0, 1, 2, 4)[descriptor & 3] + size_bytes
+    while len(header := raw.read_at(at, _BLOCK_HEADER)) == _BLOCK_HEADER:
+        number = int.from_bytes(header, "little")
+        is_last, kind, size = number & 1, number >> 1 & 3, number >> 3
+        after = at + _BLOCK_HEADER + (1 if kind == _RUN_LENGTH else size)
+        if after > raw.size:
+            break
+        at = after
+        if is_last:  # and a checksum should follow
+            break
+    return frame_at if at == first else min(at, raw.size)
 
 
 class ZstdSource:
@@ -61,7 +91,7 @@ class ZstdSource:
             if self._decoder.needs_input and not self._waiting:
                 self._waiting = self._raw.read(_BLOCK)
                 if not self._waiting:
-                    if self._fresh or not self._find_next_frame(b"", "ends too early"):
+                    if self._fresh or not self._find_next_frame(b"", "ends too early", is_cut=True):
                         return b""
                     continue
             try:
@@ -90,9 +120,13 @@ class ZstdSource:
         if self._frame_at == self._awaited:
             self.awaited_text = self._text
 
-    def _find_next_frame(self, block: bytes, what: str) -> bool:
-        """Report the frame that is being read, and go on at the next one; False if there is none."""
+    def _find_next_frame(self, block: bytes, what: str, *, is_cut: bool = False) -> bool:
+        """Report the frame that is being read, and go on at the next one; False if there is none.
+
+        Of one that ``is_cut``, ending where the file does, what could be read is left out of the report.
+        """
         frame_at = self._frame_at
+        begin = frame_at
         if self._raw.seekable:
             # The damage may have led the decoder past the beginning of other frames: go back.
             self._raw.seek(frame_at + 1)
@@ -105,8 +139,10 @@ class ZstdSource:
                 break
             block = block[-len(ZSTD_MAGIC) + 1 :] + more
         self._waiting = block[found:] if found >= 0 else b""
+        if found < 0 and is_cut and self._raw.seekable:
+            begin = first_torn_block(self._raw, frame_at)
         self._start_frame()
-        self._report(frame_at, self._frame_at - frame_at, f"compressed data {what}")
+        self._report(begin, max(self._frame_at - begin, 1), f"compressed data {what}")
         return found >= 0
 
 

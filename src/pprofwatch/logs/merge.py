@@ -11,7 +11,7 @@ from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.proto_files import find_proto_files
 from pprofwatch.logs.reader import map_entries
-from pprofwatch.logs.segments import Selection, input_size
+from pprofwatch.logs.segments import Selection, input_size, no_log_in
 from pprofwatch.logs.sources import STANDARD_INPUT
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def map_merged(
         if not logs and not stored_files(Path(path)) and find_proto_files(path, None):
             yield from read(path)
         elif not logs:
-            on_problem(Problem(path, 0, 0, "no log in this folder that could hold what is asked for"))
+            on_problem(no_log_in(path))
         for place, names in logs:
             yield from heapq.merge(*(read(place, name) for name in names), key=lambda made: made.time)
 

@@ -15,6 +15,7 @@ from pprofwatch.logs.search import find_header, parse_line
 from pprofwatch.logs.segments import CLOCK_SLACK, Selection, last_change, open_inputs
 from pprofwatch.logs.sources import STANDARD_INPUT, decoded
 from pprofwatch.logs.window import Window
+from pprofwatch.model import BINARY_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -35,6 +36,8 @@ _PROBES = 32
 _MOST_SEARCHED = 2 * MAX_BODY
 #: Where a folder has nothing near to a time, segments are read that lie this far from it, in seconds.
 _DISTANCES = (0.0, 6 * 3600.0, 2 * 86400.0, 7 * 86400.0, 30 * 86400.0, math.inf)
+#: Profiles that have none, or may have.
+_NO_DELTAS = frozenset(("", *BINARY_PROFILES))
 
 
 def find_nearest(
@@ -44,6 +47,7 @@ def find_nearest(
     profile: str | None,
     delta: bool = False,
     failed_too: bool = False,
+    whatever: bool = False,
     without: Collection[float] = (),
     on_problem: Callable[[Problem], None],
     on_progress: Callable[[int], None],
@@ -58,6 +62,7 @@ def find_nearest(
         profile: Which profile; None: that of the first entry that is looked at.
         delta: Of entries that were measured over a span of time, rather than of an instant.
         failed_too: Of entries without a profile, too: failed polls and gaps.
+        whatever: Of any entries, whatever they are of; ``profile`` and ``delta`` then mean nothing.
         without: Times of entries to leave out, in Unix seconds.
         on_problem: Called with each thing that can't be read, once.
         on_progress: Called now and then with the number of bytes (of the files, as stored) that were read since.
@@ -72,7 +77,7 @@ def find_nearest(
             told.add(problem)
             on_problem(problem)
 
-    best = _Best(times, profile, delta=delta, failed_too=failed_too, without=without)
+    best = _Best(times, profile, delta=delta, failed_too=failed_too, whatever=whatever, without=without)
     search = _Search(best, report, on_progress)
     for path in paths:
         if path != STANDARD_INPUT and Path(path).is_dir():
@@ -95,6 +100,7 @@ class _Best:
         *,
         delta: bool,
         failed_too: bool,
+        whatever: bool,
         without: Collection[float],
     ) -> None:
         self.times = times
@@ -103,15 +109,22 @@ class _Best:
         self._profile = profile
         self._delta = delta
         self._failed_too = failed_too
+        self._whatever = whatever
         self._without = without
 
     def fits(self, header: Header) -> bool:
         """Whether an entry may be taken, whatever its time."""
-        if header.time in self._without:
+        is_failed = header.length == 0 or bool(header.error)
+        if header.time in self._without or (is_failed and not self._failed_too):
             return False
-        if header.length == 0 or header.error:
-            return self._failed_too and self._profile in (None, header.profile or self._profile)
-        if not header.profile or (header.seconds > 0) != self._delta:
+        if self._whatever:
+            return True
+        # What is measured over a span only is no delta, and a shell loop's failed poll does not say what it was.
+        if header.profile not in _NO_DELTAS and (header.seconds > 0) != self._delta:
+            return False
+        if is_failed:
+            return self._profile in (None, header.profile or self._profile)
+        if not header.profile:
             return False
         # A shell loop's log does not say which of the two it has.
         either = header.profile == "heap" and not header.target and self._profile == "allocs"
@@ -123,7 +136,8 @@ class _Best:
 
     def take(self, entry: Entry) -> None:
         """Take an entry that is wanted."""
-        self._profile = self._profile or entry.profile
+        if not self._whatever:
+            self._profile = self._profile or entry.profile
         for index in self.active:
             if self._is_nearer(entry.time, index):
                 self.found[index] = entry

@@ -12,7 +12,7 @@ from pprofwatch.logs.entry import Header, ScannedEntry
 from pprofwatch.logs.files import stored_files
 from pprofwatch.logs.parts import PartReader, most_processes, read_parts
 from pprofwatch.logs.problem import Problem
-from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, is_proto, proto_entry, proto_file
+from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, given_file, proto_entry
 from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.segments import Selection, open_inputs
 from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded, is_zstd
@@ -49,7 +49,7 @@ def read_entries(
     Args:
         paths: Files (plain, ``.zst`` or ``.gz``, whatever their names), folders (a log folder or a target's), and ``-``
             for standard input. In a folder, log by log: closed segments, oldest first, then the live one. Files with a
-            profile.proto, and folders of them, are read as if they had been logged.
+            profile.proto, folders of them, and standard input with one are read as if they had been logged.
         profile: Only entries of this profile, and those that do not say which they are of.
         since: Only entries from this time on, in Unix seconds.
         until: Only entries up to this time, in Unix seconds.
@@ -111,7 +111,7 @@ def map_entries(
     if since is not None or until is not None:
         processes = 1  # most of it is passed over, and where that ends no part knows
     for path in map(str, paths):
-        if files := _proto_files(path, report):
+        if files := _proto_files(path, profile, report):
             for entry in _read_protos(files, selection, report):
                 yield function(ScannedEntry(0, 0, Header(entry.time, entry.target, entry.profile), entry.body))
         else:
@@ -119,10 +119,10 @@ def map_entries(
             yield from logs.read(path)
 
 
-def _proto_files(path: str, report: Callable[[Problem], None]) -> list[ProtoFile]:
+def _proto_files(path: str, profile: str | None, report: Callable[[Problem], None]) -> list[ProtoFile]:
     """The files with protobufs that a path leads to, where it leads to no log."""
-    if is_proto(path):
-        return [proto_file(Path(path))]
+    if file := given_file(path, profile):
+        return [file]
     if path == STANDARD_INPUT or not Path(path).is_dir():
         return []
     try:

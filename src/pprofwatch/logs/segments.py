@@ -64,12 +64,23 @@ def open_inputs(paths: Sequence[str | Path], selection: Selection, report: Repor
         if path != STANDARD_INPUT and Path(path).is_dir():
             logs = [(place, log) for place in _places(path, report) for log in _logs_in(place, selection, report)]
             if not logs:
-                report(Problem(path, 0, 0, "no log in this folder that could hold what is asked for"))
+                report(no_log_in(path))
             for place, log in logs:
                 yield from _open_log(place, log, selection, report)
         elif raw := _open(path, report):
             with raw:
                 yield "standard input" if path == STANDARD_INPUT else path, raw
+
+
+def no_log_in(folder: str) -> Problem:
+    """That a folder has no log to read, and what to do where it has files whose names are not ours."""
+    reason = "no log in this folder that could hold what is asked for"
+    with contextlib.suppress(LogError, OSError):
+        places = [Path(folder), *target_folders(Path(folder))]
+        others = [path for path in Path(folder).glob("[!.]*") if path.is_file()]
+        if others and not any(map(stored_files, places)):
+            reason = f"no file in this folder is named as pprofwatch's logs are: name files, as {folder.rstrip('/')}/*"
+    return Problem(folder, 0, 0, reason)
 
 
 def input_size(paths: Sequence[str | Path], selection: Selection) -> int | None:

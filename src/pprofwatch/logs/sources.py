@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import re
 import stat
@@ -99,8 +101,16 @@ def open_raw(path: str) -> RawFile:
         OSError: It can't be opened, or is a folder.
     """
     if path == STANDARD_INPUT:
-        return RawFile(sys.stdin.fileno(), owned=False)
+        if sys.stdin is None:  # it was closed
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return _standard_input(sys.stdin.fileno())
     return RawFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+
+@functools.lru_cache(maxsize=1)
+def _standard_input(descriptor: int) -> RawFile:
+    """The same each time: who reads it must get what somebody else has only peeked at."""
+    return RawFile(descriptor, owned=False)
 
 
 def decoded(raw: RawFile, path: str, report: Report) -> Source:

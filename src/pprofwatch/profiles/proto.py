@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 
 from pprofwatch.errors import ProfileError
-from pprofwatch.model import Frame, Profile, Record, Stack
+from pprofwatch.model import CONTENTIONS, Frame, Profile, Record, Stack
 from pprofwatch.profiles import grammar
 from pprofwatch.profiles.frames import without_runtime_leaf, without_type_arguments
 from pprofwatch.profiles.labels import format_labels
@@ -33,6 +33,7 @@ _MAX_INT64 = 2**63 - 1
 _NO_ADDRESS = Frame(hex(2**64 - 1), "", 0)
 #: The sample types that a record's values are made of, in the order of Record.values.
 _VALUE_TYPES = {
+    CONTENTIONS: (b"contentions", b"delay"),  # before the two that it may be
     "goroutine": (b"goroutine",),
     "threadcreate": (b"threadcreate",),
     "goroutineleak": (b"goroutineleak",),
@@ -41,6 +42,8 @@ _VALUE_TYPES = {
     "mutex": (b"contentions", b"delay"),
     "profile": (b"samples", b"cpu"),
 }
+#: Profiles whose text is that of another.
+_AS_TEXT = {"allocs": "heap", CONTENTIONS: "block"}
 
 
 def decode_proto(data: bytes, *, max_bytes: int, max_items: int) -> ProtoProfile:
@@ -103,14 +106,14 @@ def to_profile(
 
     Args:
         proto: what :func:`decode_proto` returned.
-        kind: the name of the profile that was asked for, one of :data:`pprofwatch.model.TEXT_PROFILES`.
+        kind: the name of the profile that was asked for, one of :data:`pprofwatch.model.TEXT_PROFILES`, or contentions.
         with_runtime: whether to keep the runtime's frames at the leaf, which the text leaves out.
         max_frames: how many frames all stacks may have together: few bytes of protobuf may stand for many.
 
     Raises:
         ProfileError: it is another kind of profile, or refers to something that it doesn't have.
     """
-    kind = "heap" if kind == "allocs" else kind
+    kind = _AS_TEXT.get(kind, kind)
     with_runtime = with_runtime or kind in ("block", "mutex")
     records = read_records(proto, kind, with_runtime=with_runtime, max_frames=max_frames)
     # Go's order: the highest count or delay first, but the largest part of the heap last.
@@ -166,7 +169,7 @@ def read_records(
 
 
 def guess_kind(proto: ProtoProfile) -> str:
-    """The profile that has such values; ``block`` and ``mutex`` have the same, and are called ``block``.
+    """The profile that has such values; ``block`` and ``mutex`` have the same, and are both called ``contentions``.
 
     Raises:
         ProfileError: none that Go's net/http/pprof serves has.

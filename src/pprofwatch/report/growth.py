@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pprofwatch.report.restarts import tells_of_restart
+
 if TYPE_CHECKING:
     from pprofwatch.model import Stack
     from pprofwatch.report.samples import Samples, ValueType
@@ -29,13 +31,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The stacks that changed, most first, whether they grew or shrank; and the sums of all stacks."""
+    """The stacks that changed, most first, whether they grew or shrank; and the sums of all stacks.
+
+    ``restarted``: the value only ever grows while a process lives, and has fallen.
+    """
 
     value: ValueType
     changes: tuple[Change, ...]
     before: int
     after: int
     seconds: float
+    restarted: bool = False
 
 
 def find_growth(before: Samples, after: Samples, value: str | None = None) -> Growth:
@@ -57,4 +63,6 @@ def find_growth(before: Samples, after: Samples, value: str | None = None) -> Gr
         if was != is_now:
             changes.append(Change(stack, was, is_now, (is_now - was) / seconds * _HOUR if seconds > 0 else 0.0))
     changes.sort(key=lambda change: (-abs(change.change), -change.change, change.stack.frames))
-    return Growth(after.value_type(value), tuple(changes), sum(old.values()), sum(new.values()), seconds)
+    kind = after.value_type(value)
+    restarted = tells_of_restart(before, after, kind.name)
+    return Growth(kind, tuple(changes), sum(old.values()), sum(new.values()), seconds, restarted)

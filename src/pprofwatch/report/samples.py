@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pprofwatch.errors import ProfileError, UsageError
 from pprofwatch.leaks.culprit import is_standard
-from pprofwatch.model import Stack
+from pprofwatch.model import CONTENTIONS, Stack
 from pprofwatch.profiles.frames import without_runtime_leaf, without_type_arguments
 from pprofwatch.profiles.grammar import COUNT_KINDS
 from pprofwatch.profiles.heap import scale_heap
@@ -46,9 +46,19 @@ VALUE_TYPES = {
     "allocs": _HEAP,
     "block": _CONTENTION,
     "mutex": _CONTENTION,
+    CONTENTIONS: _CONTENTION,
     "profile": (ValueType("samples", "count"), ValueType("cpu", "nanoseconds")),
 }
-_DEFAULTS = {"heap": "inuse_space", "allocs": "alloc_space", "block": "delay", "mutex": "delay", "profile": "cpu"}
+_DEFAULTS = {
+    "heap": "inuse_space",
+    "allocs": "alloc_space",
+    "block": "delay",
+    "mutex": "delay",
+    CONTENTIONS: "delay",
+    "profile": "cpu",
+}
+#: Profiles whose text is that of another.
+_TEXT_OF = {"allocs": "heap", CONTENTIONS: "block"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +158,7 @@ def samples_of(parsed: Profile, profile: str, time: float) -> Samples:
         ProfileError: It is another profile.
     """
     kind = profile or parsed.kind
-    if parsed.kind != ("heap" if kind == "allocs" else kind):
+    if parsed.kind != _TEXT_OF.get(kind, kind):
         raise ProfileError(f"expected a {kind} profile, not one of {parsed.kind}")
     rows = ((record.stack, _scaled(parsed, record.values)) for record in parsed.records)
     return Samples(kind, VALUE_TYPES[kind], _added_up(rows), time, period=max(parsed.period, 1))
@@ -160,7 +170,7 @@ def samples_from_proto(data: bytes, profile: str, time: float) -> Samples:
     Args:
         data: The file.
         profile: What it should be; ``profile`` is CPU. Empty: what its values tell, where ``block`` and ``mutex`` have
-            the same.
+            the same, and are both ``contentions``.
         time: When it was taken, in Unix seconds; 0: what it says itself.
 
     Raises:
