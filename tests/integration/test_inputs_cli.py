@@ -230,6 +230,88 @@ def test_a_log_on_standard_input_is_no_protobuf_however_it_begins(before: bytes)
     assert run("totals", "-", stdin=before[:1]).returncode in (0, 3)
 
 
+# Text without a time
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_profiles_text_is_read_as_its_protobuf_is(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / ("x.txt.gz" if packed else "x.txt")
+    path.write_bytes(gzip.compress(GOROUTINE) if packed else GOROUTINE)
+    os.utime(path, (START, START))
+    found = answer("top", path)
+    assert (found["profile"], found["total"], found["target"]) == ("goroutine", 5, str(path))
+    assert found["time"] == "2026-11-22T13:49:53.000Z"
+    assert answer("totals", path)["totals"] == [{"time": found["time"], "profile": "goroutine", "total": 5}]
+    assert run("show", path).stdout.partition(b"\n")[2] == GOROUTINE
+    assert run("export", "--format", "collapsed", "-o", "-", path).stdout == b"main.f 5\n"
+    [told] = answer("report", "-o", tmp_path / "x.html", path)["profiles"]
+    assert (told["profile"], told["since"]) == ("goroutine", found["time"])
+    assert answer("check", path)["entries"] == 1
+    assert run("verify", path).returncode == 0
+    assert complaint("top", "--profile", "mutex", path) == f"{path}: no mutex profile in it"
+
+
+def test_standard_input_may_be_a_profiles_text() -> None:
+    for data in (GOROUTINE, gzip.compress(GOROUTINE)):
+        found = answer("top", "-", stdin=data)
+        assert (found["profile"], found["total"], found["target"]) == ("goroutine", 5, "standard input")
+        assert answer("totals", "-", stdin=data)["totals"][0]["total"] == 5
+
+
+def test_text_says_what_it_is_and_its_name_whether_heaps_is_allocs(folder: Path) -> None:
+    texts = {
+        "mutex.txt": (b"--- contention:\ncycles/second=1\n3 1 @ 0x1\n#\t0x1\tmain.f+0x1\t/f.go:1\n\n", "block"),
+        "block.txt": (b"--- mutex:\ncycles/second=1\n3 1 @ 0x1\n#\t0x1\tmain.f+0x1\t/f.go:1\n\n", "mutex"),
+        "a-heap.txt": (HEAP, "heap"),
+        "b-allocs.txt": (HEAP, "allocs"),
+        "notes.txt": (b"heap profile: none yet\n", ""),
+    }
+    for name, (text, kind) in texts.items():
+        (folder / name).write_bytes(text)
+        if kind:
+            assert kind_of(folder / name) == kind
+    (folder / "x.txt").write_bytes(HEAP)
+    assert kind_of("--profile", "allocs", folder / "x.txt") == "allocs"
+
+
+def test_an_incidents_folder_tells_which_goroutines_leaked(folder: Path) -> None:
+    leaked = GOROUTINE.replace(b"goroutine", b"goroutineleak").replace(b"main.f", b"main.leak")
+    (folder / "goroutineleak-20261122T134953Z.txt").write_bytes(leaked)
+    (folder / "goroutine-20261122T134953Z.txt").write_bytes(b"goroutine 1 [chan send, 3 minutes]:\nmain.f()\n")
+    (folder / "goroutine-20261122T134953Z.pb.gz").write_bytes(proto("goroutine"))
+    found = answer("top", "--profile", "goroutineleak", folder)
+    assert [row["function"] for row in found["rows"]] == ["main.leak"]
+    assert (found["time"], found["total"]) == ("2026-11-22T13:49:53.000Z", 5)
+    assert answer("top", folder)["total"] == 7
+
+
+def test_two_files_are_compared_from_the_first_on(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("before.txt", "after.txt")]
+    for minute, path in enumerate(paths):
+        path.write_bytes(GOROUTINE.replace(b"5", str(5 + minute).encode()))
+        os.utime(path, (START + 60 * minute,) * 2)
+    [stack] = answer("diff", *reversed(paths))["stacks"]
+    assert (stack["before"], stack["after"]) == (5, 6)
+
+
+def test_a_log_that_begins_within_an_entry_stays_a_log(tmp_path: Path) -> None:
+    log = GOROUTINE + date_line(0) + GOROUTINE
+    (tmp_path / "x.log").write_bytes(log)
+    for args, stdin in (([str(tmp_path / "x.log")], b""), (["-"], log)):
+        done = run("totals", *args, stdin=stdin)
+        assert done.stdout == b"2026-11-22T13:49:53.000Z 5 goroutine\n"
+        assert b"no header line: " in done.stderr
+
+
+def test_several_profiles_without_times_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "loop.log"
+    path.write_bytes(GOROUTINE * 2)
+    for command in ("top", "totals", "check"):
+        expected = "several profiles without times: expected a line from date before each"
+        assert complaint(command, path) == f"{path}: {expected}"
+        assert complaint(command, "-", stdin=GOROUTINE * 2) == f"standard input: {expected}"
+
+
 # Logs without what is asked for
 
 

@@ -538,7 +538,6 @@ def test_a_shell_loops_last_entry_may_be_half_there(tmp_path: Path) -> None:
             "--at is for an instant, --since and --until for a difference: choose",
         ),
         (["top", "--until", "13:49", "LOG"], "--until: expected --since, too: a difference needs both ends"),
-        (["diff", "LOG"], "expected --since: from when on? (see 'pprofwatch diff --help')"),
         (["top", "--profile", "trace", "LOG"], "--profile: a trace has no stacks to count: go tool trace reads it"),
         (["top", "--value", "cpu", "LOG"], 'a goroutine profile has no value "cpu": choose from goroutine'),
         (

@@ -13,7 +13,6 @@ from pprofwatch.cli.messages import use_colour
 from pprofwatch.cli.profile_input import ProfileInput, source_options, span_options
 from pprofwatch.cli.safe_text import safe_text
 from pprofwatch.cli.verbs import examples
-from pprofwatch.errors import UsageError
 from pprofwatch.report.growth import Change, Growth, find_growth
 from pprofwatch.report.units import format_value
 from pprofwatch.times import format_duration, format_time
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from pprofwatch.model import Frame
 
 _USUAL_LIMIT = 10
+#: The first entry is nearest to it.
+_THE_FIRST = "1970-01-01T00:00:00Z"
 
 
 @click.command(
@@ -32,6 +33,7 @@ _USUAL_LIMIT = 10
         "pprofwatch diff --since 13:00 --until 14:00 /var/log/pprofwatch/localhost_6060",
         "pprofwatch diff --since -1h --profile heap LOG_DIR",
         "pprofwatch diff --target localhost:6060 --profile goroutine:seconds=30",
+        "pprofwatch diff before.pb.gz after.pb.gz",
         "pprofwatch diff --since -1h --json LOG | jq '.stacks[0]'",
     )
 )
@@ -53,12 +55,11 @@ def command(
 ) -> None:
     """Print the stacks that grew and shrank between two entries of LOG, most first, with their rates.
 
-    LOG is a log (plain, .zst, .gz), a folder of one target, or a folder of files with a profile.proto (.pb.gz) each.
-    A live target is asked twice, 10 seconds apart.
+    LOG is a log (plain, .zst, .gz), a folder of one target, or one with files of a profile each (.pb.gz, .txt); or two
+    such files. Without --since, it is from the first entry on. A live target is asked twice, 10 seconds apart.
     """
-    if not target and not since:
-        raise UsageError("expected --since: from when on? (see 'pprofwatch diff --help')")
-    before, after = ProfileInput(paths, target=target, profile=profile, since=since, until=until).pair()
+    begin = since if target or since else _THE_FIRST
+    before, after = ProfileInput(paths, target=target, profile=profile, since=begin, until=until).pair()
     old, new = before.samples(), after.samples()
     growth = find_growth(old.without_runtime(), new.without_runtime(), value)
     out = sys.stdout or io.StringIO()  # there is none where it was closed

@@ -62,9 +62,9 @@ def command(
 ) -> None:
     """Write the entry of LOG that is nearest to a time, or the difference of two, in a form that other programs read.
 
-    LOG is a log (plain, .zst, .gz), a folder of one target, a profile.proto (.pb.gz) or a folder of them, or - for
-    standard input. All values are written, but for collapsed stacks, which have one. What was a protobuf stays as it
-    was. Text, which logs hold, has no labels here, and of waiting goroutines none of the runtime's frames.
+    LOG is a log (plain, .zst, .gz), a folder of one target, a profile's file (.pb.gz, .txt) or a folder of them, or -
+    for standard input. All values are written, but for collapsed stacks, which have one. What was a protobuf stays as
+    it was. Text, which logs hold, has no labels here, and of waiting goroutines none of the runtime's frames.
     """
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form}: choose one")

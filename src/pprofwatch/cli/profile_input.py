@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,12 @@ from pprofwatch.cli.when import WHEN_HELP, is_time_of_day, parse_when
 from pprofwatch.errors import LogError, ProfileError, UsageError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.nearest import THE_END, find_nearest
-from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, given_file, is_proto, proto_file
+from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
 from pprofwatch.logs.sources import STANDARD_INPUT
 from pprofwatch.model import BINARY_PROFILES, CONTENTIONS
-from pprofwatch.report.samples import samples_from_proto
+from pprofwatch.report.samples import samples_from_proto, samples_from_text
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from pprofwatch.config.requests import ProfileSpec
     from pprofwatch.model import Entry
+    from pprofwatch.report.samples import Samples
 
 #: What is asked of a live target, and looked for first in a folder.
 _USUAL = "goroutine"
@@ -76,7 +79,7 @@ class ProfileInput:
     """Finds what a command was asked for.
 
     Args:
-        paths: Logs, files with a profile.proto, folders of either, or ``-``.
+        paths: Logs, files with a profile, folders of either, or ``-``.
         target: The address of a live target, in place of them.
         profile: ``NAME`` or ``NAME:seconds=N``.
         at: A TIME.
@@ -120,7 +123,7 @@ class ProfileInput:
         self._as_text = as_text
         self._known_bounds: tuple[float, float] | None = None
         self._told: set[str] = set()
-        self._read: dict[Path, ProtoFile | None] = {}
+        self._read: dict[Path, ProfileFile | None] = {}
 
     @property
     def is_difference(self) -> bool:
@@ -187,32 +190,33 @@ class ProfileInput:
 
     def _find(self, times: list[float]) -> list[Instant]:
         """What is nearest to each time."""
-        protos, logs = self._inputs()
+        files, logs = self._inputs()
         instants: list[Instant | None] = [None] * len(times)
         if searched := list(filter(self._may_have, logs)):
             instants = self._find_whole(searched, times)
         for index, time in enumerate(times):
-            file = min(protos, key=lambda proto: abs(proto.time - time), default=None)
+            file = min(files, key=lambda file: abs(file.time - time), default=None)
             known = instants[index]
             if file is not None and (known is None or abs(file.time - time) < abs(known.time - time)):
                 data = file.read()
                 entry = _entry_of(file)
                 target, taken = (entry.target, entry.time) if entry else (str(file.path), file.time)
-                instants[index] = Instant(target, self._wanted or file.profile, taken, data, is_proto=True)
+                profile = self._wanted or file.profile
+                instants[index] = Instant(target, profile, taken, data, is_proto=not file.is_text)
         present = [instant for instant in instants if instant is not None]
         if len(present) < len(times):
             raise self._nothing(logs)
         return present
 
-    def _inputs(self) -> tuple[list[ProtoFile], list[str]]:
-        """The files with protobufs that may be wanted, their profiles and times known; and the paths of logs."""
-        files: list[ProtoFile] = []
+    def _inputs(self) -> tuple[list[ProfileFile], list[str]]:
+        """The files with a profile that may be wanted, which and when known; and the paths of logs."""
+        files: list[ProfileFile] = []
         logs: list[str] = []
         for path in self._paths:
-            if file := given_file(path, self._asked):
+            if file := self._given[path]:
                 files.append(file)
             elif _is_folder(path):
-                found = find_proto_files(path, self._wanted)
+                found = find_profile_files(path, self._wanted)
                 files += found
                 names = self._check_folder(Path(path))
                 if names or not found:
@@ -242,16 +246,16 @@ class ProfileInput:
         takes = Selection(self._wanted).takes_log
         return not files or any(file.kind != "binary" and takes(file.log) for file in files)
 
-    @property
-    def _asked(self) -> str:
-        """The profile that was asked for, if it was; rather than what is looked at by default."""
-        return self._wanted or "" if self._said else ""
+    @functools.cached_property
+    def _given(self) -> dict[str, ProfileFile | None]:
+        """The files with a profile among the paths. Standard input says once only which it is."""
+        return {path: given_file(path, self._wanted if self._said else None) for path in self._paths}
 
     @property
     def _is_delta(self) -> bool:
         return self._spec is not None and self._spec.seconds > 0 and self._spec.name not in BINARY_PROFILES
 
-    def _completed(self, files: list[ProtoFile]) -> Iterator[ProtoFile]:
+    def _completed(self, files: list[ProfileFile]) -> Iterator[ProfileFile]:
         """The files that have what is wanted, with profile and time; those whose names don't tell are read."""
         for file in files:
             # A file that was itself named is looked into, whatever it is called; what was looked into is known.
@@ -259,7 +263,7 @@ class ProfileInput:
             if self._wanted and file.profile not in ("", self._wanted) and is_told_by_name:
                 continue
             if file.profile and file.time:
-                known: ProtoFile | None = file
+                known: ProfileFile | None = file
             elif file.path in self._read:
                 known = self._read[file.path]
             else:
@@ -267,19 +271,16 @@ class ProfileInput:
             if known is not None and self._wanted in (None, known.profile):
                 yield known
 
-    def _look_into(self, file: ProtoFile) -> ProtoFile | None:
+    def _look_into(self, file: ProfileFile) -> ProfileFile | None:
         """A file with its profile and time; None where it can't be read."""
         try:
             data = file.read()
-            samples = samples_from_proto(data, "", 0.0)
+            samples = file_samples(file._replace(data=data))
         except (LogError, ProfileError) as error:
-            self._tell(str(error) if isinstance(error, LogError) else f"{file.path}: {error}")
+            self._tell(str(error))
             return None
-        return file._replace(
-            profile=file.kind(samples.kind),
-            time=samples.time or file.modified,
-            data=data if file.is_input else None,
-        )
+        data_again = data if file.is_input else None
+        return file._replace(profile=samples.kind, time=samples.time, data=data_again)
 
     def _find_whole(self, paths: list[str], times: list[float]) -> list[Instant | None]:
         """What is nearest to each time in logs, and not damaged: a shell loop's last entry may be half there."""
@@ -326,21 +327,21 @@ class ProfileInput:
     def _default_profile(self) -> str | None:
         """What is looked at where nothing was asked for: goroutines, or what there is."""
         for path in self._paths:
-            if is_proto(path):
-                return next((file.profile for file in self._completed([proto_file(Path(path))])), None)
+            if given := self._given[path]:
+                return next((file.profile for file in self._completed([given])), None)
             if _is_folder(path):
                 places = (Path(path), *target_folders(Path(path)))
                 names = {file.log for place in places for file in stored_files(place)}
                 if names:
                     return _USUAL if _USUAL in names else min(names).removesuffix("-delta")
-                return self._usual_of(find_proto_files(path, None))
+                return self._usual_of(find_profile_files(path, None))
             if not _is_pipe(path):
                 entries = read_entries([path], first_lines=True, on_problem=self._tell)
                 if first := next((entry.profile for entry in entries if entry.body), None):
                     return first
         return None
 
-    def _usual_of(self, files: list[ProtoFile]) -> str | None:
+    def _usual_of(self, files: list[ProfileFile]) -> str | None:
         """The profile that is looked at by default of those in a folder's files: goroutines, or the first one's."""
         first = None
         # Where a name tells, no other file need be read.
@@ -390,7 +391,22 @@ class ProfileInput:
             complain(line)
 
 
-def _entry_of(file: ProtoFile) -> Entry | None:
+def file_samples(file: ProfileFile) -> Samples:
+    """What a file holds.
+
+    Raises:
+        LogError: It can't be read.
+        ProfileError: It is no profile with stacks to count, cut short, damaged or too large.
+    """
+    data = file.read()
+    try:
+        samples = samples_from_text(data, "", file.time) if file.is_text else samples_from_proto(data, "", file.time)
+    except ProfileError as error:
+        raise ProfileError(f"{file.path}: {error}") from None
+    return replace(samples, kind=file.kind(samples.kind), time=samples.time or file.modified)
+
+
+def _entry_of(file: ProfileFile) -> Entry | None:
     """The entry of a log that names this file as its own, with its target; None where there is none."""
     folder = file.path.absolute().parent
     if file.is_input or folder.name not in BINARY_PROFILES or not file.time:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +13,18 @@ from pprofwatch.alerts.journal import JOURNAL, Journal
 from pprofwatch.cli.log_input import LogInput, log_options
 from pprofwatch.cli.messages import complain
 from pprofwatch.cli.output_file import STDOUT, check_output, force_option, write_output
+from pprofwatch.cli.profile_input import file_samples
 from pprofwatch.cli.progress import ProgressBar
 from pprofwatch.cli.verbs import examples
 from pprofwatch.errors import LogError, ProfileError, UsageError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.folder import folder_name
-from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, given_file
+from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file
 from pprofwatch.logs.sources import STANDARD_INPUT
 from pprofwatch.report.html import render_page
 from pprofwatch.report.incidents import list_incidents
 from pprofwatch.report.page import MAX_SIZE, as_json, overview, series
 from pprofwatch.report.recording import MAX_RECORDINGS, Recordings, reason_of
-from pprofwatch.report.samples import samples_from_proto
 from pprofwatch.times import format_time
 
 if TYPE_CHECKING:
@@ -161,10 +160,10 @@ def _is_folder(path: str) -> bool:
     return path != STANDARD_INPUT and Path(path).is_dir()
 
 
-def _files_in(folder: str) -> list[ProtoFile]:
+def _files_in(folder: str) -> list[ProfileFile]:
     """The files with a profile each in a folder: CPU profiles of a log folder or a target's, or what else is there."""
     try:
-        return find_proto_files(folder, _CPU)
+        return find_profile_files(folder, _CPU)
     except LogError:
         return []  # is told where the logs are read
 
@@ -179,7 +178,7 @@ def _has_files_only(folder: str) -> bool:
     return not has_logs and bool(_files_in(folder))
 
 
-def _chosen(files: Sequence[ProtoFile], targets: dict[str, str]) -> Iterator[tuple[str, ProtoFile]]:
+def _chosen(files: Sequence[ProfileFile], targets: dict[str, str]) -> Iterator[tuple[str, ProfileFile]]:
     """Some of the files, in order of time, each with the target that it is of: a log's, or the name of its folder."""
     ordered = sorted(files, key=lambda file: file.time or file.modified)
     step = -(-len(ordered) // _MOST_FILES) or 1
@@ -193,17 +192,14 @@ def _chosen(files: Sequence[ProtoFile], targets: dict[str, str]) -> Iterator[tup
             progress.advance(size)
 
 
-def _take_file(recordings: Recordings, target: str, file: ProtoFile, reader: LogInput, profile: str | None) -> None:
+def _take_file(recordings: Recordings, target: str, file: ProfileFile, reader: LogInput, profile: str | None) -> None:
     try:
-        samples = samples_from_proto(file.read(), "", file.time)
-    except LogError as error:
+        samples = file_samples(file)
+    except (LogError, ProfileError) as error:
         complain(str(error))
-    except ProfileError as error:
-        complain(f"{file.path}: {error}")
     else:
-        kind = file.kind(samples.kind)  # what its values don't tell, its name may
-        if reader.takes(samples.time) and profile in (None, kind):
-            recordings.add(target, replace(samples, kind=kind))
+        if reader.takes(samples.time) and profile in (None, samples.kind):
+            recordings.add(target, samples)
 
 
 def _incidents(folder: str, reader: LogInput) -> Iterator[Incident]:

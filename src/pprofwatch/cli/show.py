@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 def command(paths: Sequence[str], *, target: str | None, profile: str | None, at: str | None, as_json: bool) -> None:
     """Print the entry of LOG that is nearest to a time: its header, and what the target answered.
 
-    LOG is a log (plain, .zst, .gz), a folder of one target, a profile.proto (.pb.gz) or a folder of them, or - for
-    standard input. A poll that failed is an entry, too. What a terminal would not show as it is, is escaped.
+    LOG is a log (plain, .zst, .gz), a folder of one target, a profile's file (.pb.gz, .txt) or a folder of them, or -
+    for standard input. A poll that failed is an entry, too. What a terminal would not show as it is, is escaped.
     """
     wanted = ProfileInput(paths, target=target, profile=profile, at=at, failed_too=True, as_text=True)
     instant = wanted.instant()

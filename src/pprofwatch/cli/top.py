@@ -64,10 +64,10 @@ def command(
 ) -> None:
     """Print the functions that hold the most goroutines, memory or time in one entry of LOG.
 
-    LOG is a log (plain, .zst, .gz), a folder of one target, a profile.proto (.pb.gz) or a folder of them, or - for
-    standard input. With --since, it is the difference of two entries. The columns are those of go tool pprof: flat is
-    what a function holds itself, cum with all that it calls. Goroutines are counted where they wait in your own code;
-    with --runtime where the profile has them, and numbers are then those of go tool pprof.
+    LOG is a log (plain, .zst, .gz), a folder of one target, a profile's file (.pb.gz, .txt) or a folder of them, or -
+    for standard input. With --since, it is the difference of two entries. The columns are those of go tool pprof: flat
+    is what a function holds itself, cum with all that it calls. Goroutines are counted where they wait in your own
+    code; with --runtime where the profile has them, and numbers are then those of go tool pprof.
     """
     wanted = ProfileInput(paths, target=target, profile=profile, at=at, since=since, until=until)
     before, instant = wanted.pair() if wanted.is_difference else (None, wanted.instant())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pprofwatch.errors import LogError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.problem import Problem
-from pprofwatch.logs.proto_files import find_proto_files
+from pprofwatch.logs.profile_files import find_profile_files
 from pprofwatch.logs.reader import map_entries
 from pprofwatch.logs.segments import Selection, input_size, no_log_in
 from pprofwatch.logs.sources import STANDARD_INPUT
@@ -73,7 +73,7 @@ def map_merged(
         except LogError as error:
             on_problem(Problem(path, 0, 0, str(error).removeprefix(f"{path}: ")))
             continue
-        if not logs and not stored_files(Path(path)) and find_proto_files(path, None):
+        if not logs and not stored_files(Path(path)) and find_profile_files(path, None):
             yield from read(path)
         elif not logs:
             on_problem(no_log_in(path))

@@ -12,7 +12,7 @@ from pprofwatch.logs.entry import Header, ScannedEntry
 from pprofwatch.logs.files import stored_files
 from pprofwatch.logs.parts import PartReader, most_processes, read_parts
 from pprofwatch.logs.problem import Problem
-from pprofwatch.logs.proto_files import ProtoFile, find_proto_files, given_file, proto_entry
+from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file, logged_entry
 from pprofwatch.logs.scanner import Scanner
 from pprofwatch.logs.segments import Selection, open_inputs
 from pprofwatch.logs.sources import STANDARD_INPUT, RawFile, decoded, is_zstd
@@ -49,7 +49,8 @@ def read_entries(
     Args:
         paths: Files (plain, ``.zst`` or ``.gz``, whatever their names), folders (a log folder or a target's), and ``-``
             for standard input. In a folder, log by log: closed segments, oldest first, then the live one. Files with a
-            profile.proto, folders of them, and standard input with one are read as if they had been logged.
+            profile and no time before it, profile.proto or text, folders of them, and standard input with one are read
+            as if they had been logged.
         profile: Only entries of this profile, and those that do not say which they are of.
         since: Only entries from this time on, in Unix seconds.
         until: Only entries up to this time, in Unix seconds.
@@ -111,7 +112,7 @@ def map_entries(
     if since is not None or until is not None:
         processes = 1  # most of it is passed over, and where that ends no part knows
     for path in map(str, paths):
-        if files := _proto_files(path, profile, report):
+        if files := _profile_files(path, profile, report):
             for entry in _read_protos(files, selection, report):
                 yield function(ScannedEntry(0, 0, Header(entry.time, entry.target, entry.profile), entry.body))
         else:
@@ -119,24 +120,24 @@ def map_entries(
             yield from logs.read(path)
 
 
-def _proto_files(path: str, profile: str | None, report: Callable[[Problem], None]) -> list[ProtoFile]:
-    """The files with protobufs that a path leads to, where it leads to no log."""
+def _profile_files(path: str, profile: str | None, report: Callable[[Problem], None]) -> list[ProfileFile]:
+    """The files with a profile that a path leads to, where it leads to no log."""
     if file := given_file(path, profile):
         return [file]
     if path == STANDARD_INPUT or not Path(path).is_dir():
         return []
     try:
-        return [] if stored_files(Path(path)) else find_proto_files(path, None)
+        return [] if stored_files(Path(path)) else find_profile_files(path, None)
     except LogError as error:
         report(Problem(path, 0, 0, str(error).removeprefix(f"{path}: ")))
         return []
 
 
-def _read_protos(files: list[ProtoFile], selection: Selection, report: Callable[[Problem], None]) -> Iterator[Entry]:
+def _read_protos(files: list[ProfileFile], selection: Selection, report: Callable[[Problem], None]) -> Iterator[Entry]:
     """What files with protobufs hold, in order of time as far as their names tell it."""
     for file in sorted(files, key=lambda file: file.time):
         try:
-            entry = proto_entry(file)
+            entry = logged_entry(file)
         except LogError as error:
             report(Problem(str(file.path), 0, 0, str(error).removeprefix(f"{file.path}: ")))
             continue

@@ -19,7 +19,7 @@ from pprofwatch.logs.entry import MAX_HEADER
 from pprofwatch.logs.files import stored_evidence, stored_files, target_folders
 from pprofwatch.logs.index import BadIndexError, read_index
 from pprofwatch.logs.problem import Problem
-from pprofwatch.logs.proto_files import find_proto_files, is_proto
+from pprofwatch.logs.profile_files import find_profile_files, given_file
 from pprofwatch.logs.recovery import is_left_over
 from pprofwatch.logs.scanner import Scanner, first_line
 from pprofwatch.logs.segments import Selection, input_size, last_change, open_inputs
@@ -77,7 +77,7 @@ class Verifier:
     def check(self, path: str) -> None:
         """Check a file, a folder with all in it that is ours, or standard input (``-``)."""
         if path == STANDARD_INPUT or not Path(path).is_dir():
-            if is_proto(path):
+            if path != STANDARD_INPUT and given_file(path):
                 self._check_binary(Path(path))
             else:
                 self._check_logs(path)
@@ -304,4 +304,4 @@ def _beside_logs(folder: Path) -> Iterator[Path]:
             if file.kind in ("binary", "evidence"):
                 yield file.path
     if not found:
-        yield from (file.path for file in find_proto_files(str(folder), None))
+        yield from (file.path for file in find_profile_files(str(folder), None))
