@@ -19,7 +19,8 @@ from pprofwatch.model import ProfileRequest, Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-DAY = 86400.0
+HOUR, DAY = 3600.0, 86400.0
+BLOCK = 4096
 START = 1.8e9
 
 
@@ -29,6 +30,11 @@ class Times:
     def __init__(self) -> None:
         self.wall = START
         self.monotonic = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Time goes on."""
+        self.wall += seconds
+        self.monotonic += seconds
 
     @property
     def clock(self) -> Clock:
@@ -49,6 +55,7 @@ async def test_a_clock_that_is_set_a_year_forth_does_not_make_all_logs_old(tmp_p
     config = LogConfig(tmp_path, keep_age=90 * DAY, keep_free=1024)
     janitor = Janitor(config, times.clock, LogTrouble(lambda *line: said.append(line)), live=lambda: ())
     young, old = closed(tmp_path, 80), closed(tmp_path, 100)
+    times.advance(HOUR)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(janitor.run)
@@ -68,6 +75,31 @@ async def test_a_clock_that_is_set_a_year_forth_does_not_make_all_logs_old(tmp_p
 
 
 @pytest.mark.anyio
+async def test_a_clock_that_is_a_year_ahead_when_the_daemon_starts_does_not_either(tmp_path: Path) -> None:
+    """As a machine's is that was just started, until it has asked for the time."""
+    times, said = Times(), list[tuple[int, str]]()
+    config = LogConfig(tmp_path, keep_size=8 * BLOCK, keep_age=90 * DAY, keep_free=1024)
+    times.wall += 365 * DAY
+    janitor = Janitor(config, times.clock, LogTrouble(lambda *line: said.append(line)), live=lambda: ())
+    # More than the budget, so that it can be seen when it has looked at the files.
+    oldest, young, old = closed(tmp_path, 300), closed(tmp_path, 80), closed(tmp_path, 100)
+    oldest.write_bytes(bytes(6 * BLOCK))
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(janitor.run)
+            await until(lambda: not oldest.exists())
+            assert young.exists()
+            assert old.exists()
+            times.wall -= 365 * DAY
+            times.advance(HOUR)
+            janitor.wrote(1 << 60)
+            await until(lambda: not old.exists())
+            assert young.exists()
+            tasks.cancel_scope.cancel()
+    assert said == []
+
+
+@pytest.mark.anyio
 async def test_removing_does_not_wait_for_compression(tmp_path: Path) -> None:
     times, said = Times(), list[tuple[int, str]]()
     config = LogConfig(tmp_path, keep_size=160 << 20, keep_age=90 * DAY, keep_free=1024)
@@ -79,8 +111,7 @@ async def test_removing_does_not_wait_for_compression(tmp_path: Path) -> None:
             tasks.start_soon(janitor.run)
             janitor.closed(large)
             await until(lambda: any(large.parent.glob("*.tmp")))
-            times.monotonic += 15 * DAY
-            times.wall += 15 * DAY
+            times.advance(15 * DAY)
             janitor.wrote(1 << 60)
             await until(lambda: not old.exists())
             assert large.exists()

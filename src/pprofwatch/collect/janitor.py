@@ -35,6 +35,9 @@ _AGAIN = 30.0
 #: the files, so that this takes no more than a small part of the time.
 _LOOK = 1.0
 _SMALL_PART = 1 / 20
+#: For so many seconds after the start nothing is removed for its age: a machine that was just started may have a clock
+#: that is years ahead, until it has asked others for the time.
+_SETTLING = 3600.0
 #: So small a part of ``keep_size``, and of ``keep_free``, is made room for in advance, for what is written until the
 #: next time.
 _ROOM = 16
@@ -81,6 +84,7 @@ class Janitor:
         self._is_short = False
         #: The time that ages are reckoned from, and when that was, on the monotonic clock.
         self._now, self._now_at = clock.wall(), clock.monotonic()
+        self._settled_at = self._now_at + _SETTLING
 
     def closed(self, path: Path) -> None:
         """A closed segment waits for compression."""
@@ -149,9 +153,12 @@ class Janitor:
     def _age_now(self) -> float:
         """The wall clock's time, in Unix seconds. Where that was set forth it is followed at twice the pace of time.
 
-        For a clock that is a year ahead for a moment would make all logs old at once.
+        For a clock that is a year ahead for a moment would make all logs old at once. Until it has settled none is.
         """
         monotonic = self._clock.monotonic()
+        if monotonic < self._settled_at:
+            self._now, self._now_at = self._clock.wall(), monotonic
+            return -math.inf
         self._now = min(self._clock.wall(), self._now + 2 * (monotonic - self._now_at))
         self._now_at = monotonic
         return self._now
