@@ -86,12 +86,10 @@ ABOVE_OTHERS = 1.5
 ABOVE_OTHERS_IF_CLEAR = 1.4
 # What rises with traffic is outgrown by what rises so many times as much.
 OUTGROWN = 1.25
-# What another stack's swing doesn't explain rises for itself where this is its slope's Student's t, and in each half it
-# rises by this share of the mean at least.
+# What another stack's swing doesn't explain rises for itself where this is its slope's Student's t …
 SIGNIFICANT = 5.0
 # … while fewer died than traffic would bring, by so many standard errors.
 TOO_FEW = 3.5
-IN_EACH_HALF = 0.5
 # A leak this fast and this large needs no window: 8 goroutines a second for four blocks (4 minutes by default).
 RUNAWAY_BLOCKS = 4
 RUNAWAY_PER_SECOND = 8.0
