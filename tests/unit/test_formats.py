@@ -279,6 +279,7 @@ FORMS: list[Callable[[dt.datetime], str]] = [
     lambda moment: moment.isoformat(),
     lambda moment: moment.astimezone(dt.timezone(dt.timedelta(hours=5.5))).isoformat(" "),
     lambda moment: format_time(moment.timestamp()),
+    lambda moment: moment.strftime("=== %F %T ==="),
 ]
 
 

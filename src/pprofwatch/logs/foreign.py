@@ -1,8 +1,9 @@
 """Logs that pprofwatch did not write: a shell loop's, with a line from ``date`` before what ``curl`` got.
 
 A header line there holds nothing but the time, in a form that ``date`` has in English: ``Wed Dec 31 13:49:53 IST 2025``
-(also with AM or PM, or the day before the month), ``date -R``, ``date -Is``, ``date --rfc-3339``. What follows is a
-profile, an error's text, or nothing where the server was down.
+(also with AM or PM, or the day before the month), ``date -R``, ``date -Is``, ``date --rfc-3339``, ``date +%s``; with
+marks about it or not: ``=== 2025-12-31 13:49:53 ===``. What follows is a profile, an error's text, or nothing where the
+server was down.
 
 A zone that is a number is applied, and so is the name of one that has a single meaning. Other names have several:
 ``IST`` is India's, Ireland's or Israel's. Such a time is taken as UTC. Times then differ from true ones by a constant,
@@ -18,9 +19,11 @@ import re
 from pprofwatch.logs.entry import MAX_TEXT, Header
 from pprofwatch.times import parse_time, unix_seconds
 
-#: No line of ``date`` is shorter or longer, in bytes.
-MIN_DATE_LINE = 19
-MAX_DATE_LINE = 64
+#: No line of ``date`` is shorter or longer, in bytes, with marks about it.
+MIN_DATE_LINE = 10
+MAX_DATE_LINE = 100
+#: What may stand about a time to make it stand out.
+MARKS = "-=*#<>[]| "
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?"
@@ -32,6 +35,8 @@ _DATE = re.compile(
     re.ASCII,
 )
 _ISO = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?) ?{_ZONE}?", re.ASCII)
+#: ``date +%s``, up to the year 2065.
+_SECONDS = re.compile(r"[12]\d{9}(?:\.\d{1,9})?", re.ASCII)
 #: Hours ahead of UTC, by zones' names: those of the tz database that are one zone's, and those of North America, of
 #: which others have some, as RFC 5322 (section 4.3) has them. Summer times whose other name has several meanings, and
 #: isn't applied, are an hour ahead of that: CDT of CST, IDT of IST.
@@ -52,8 +57,8 @@ def parse_date_line(line: bytes) -> Header | None:
 @functools.lru_cache(maxsize=16)  # a line is looked at when it is found, and again when it is read
 def _parse_date_line(line: bytes) -> Header | None:
     try:
-        text = line.decode("ascii").rstrip()
-        time = _parse_iso(text) if text[:1].isdigit() else _parse_date(text)
+        text = line.decode("ascii").rstrip().strip(MARKS)
+        time = _parse_number(text) if text[:1].isdigit() else _parse_date(text)
     except ValueError:  # no such day, hour or zone, or not ASCII
         return None
     return None if time is None else Header(time, "", "", None)
@@ -75,7 +80,9 @@ def error_text(body: bytes) -> str:
     return first.decode("utf-8", "replace")[:MAX_TEXT] or "no answer was logged"
 
 
-def _parse_iso(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
+    if _SECONDS.fullmatch(text):
+        return float(text)
     match = _ISO.fullmatch(text)
     if match is None:
         return None

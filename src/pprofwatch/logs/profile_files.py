@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pprofwatch.errors import LogError, ProfileError
 from pprofwatch.logs.files import log_error, target_folders
-from pprofwatch.logs.foreign import MIN_DATE_LINE, profile_name
+from pprofwatch.logs.foreign import profile_name
 from pprofwatch.logs.search import find_header
 from pprofwatch.logs.sources import STANDARD_INPUT, decoded, open_raw
 from pprofwatch.model import CONTENTIONS, TEXT_PROFILES, Entry
@@ -47,8 +47,10 @@ _FIRST_FIELD = b"\n"
 _HEAD = 256
 _NEVER_IN_TEXT = re.compile(rb"[\x00-\x08]")
 _TOLD_BY = 64
-#: What neither a log of ours nor a shell loop's begins with, but a profile's text does: a name, and ``profile``.
+#: What neither a log of ours nor a shell loop's begins with, but a profile's text does: a name, and ``profile``. So
+#: much of it tells.
 _NO_TIME = re.compile(rb"--- |[!-/:-~][!-~]*(?: p|$)")
+_NAME_LENGTH = 16
 #: What text begins with, if it is another profile's.
 _ANOTHER = re.compile(rb"\n(?:--- (?:contention|mutex):|[!-~]{1,100} profile: )")
 
@@ -203,7 +205,7 @@ def _form(path: str) -> _Form | None:
 def _is_undated_text(raw: RawFile) -> bool:
     """Whether it is a profile's text, and nothing in it has a time: a log may begin in the midst of an entry."""
     # Of a log that comes line by line, no more is waited for than tells that it is one.
-    if not _NO_TIME.match(_unpacked(raw, MIN_DATE_LINE)) or not profile_name(_unpacked(raw, _HEAD)):
+    if not _NO_TIME.match(_unpacked(raw, _NAME_LENGTH)) or not profile_name(_unpacked(raw, _HEAD)):
         return False
     return find_header(_unpacked(raw, _MOST_BYTES if raw.seekable else _BLOCK), 0) < 0
 

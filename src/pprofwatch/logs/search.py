@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pprofwatch.logs.entry import MAX_HEADER, Header, parse_header
-from pprofwatch.logs.foreign import MAX_DATE_LINE, MIN_DATE_LINE, parse_date_line, profile_name
+from pprofwatch.logs.foreign import MARKS, MAX_DATE_LINE, MIN_DATE_LINE, parse_date_line, profile_name
 
 _OWN_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 #: What stands in each header of ours, in the first line of each profile that counts goroutines or threads, and at the
@@ -14,7 +14,10 @@ LENGTH = b" bytes="
 TOTAL = b" profile: total "
 RECORD = re.compile(rb"\d+ @")
 #: A line that may be a date, after the newline before it.
-_DATE_LINE = re.compile(rb"\n((?:[MTWFS][a-z]{2,8},? |\d{4}-\d\d-\d\d[T ])[^\n]{8,%d})(?=\n)" % MAX_DATE_LINE)
+_DATE_LINE = re.compile(
+    rf"\n([{re.escape(MARKS)}]{{0,{MAX_DATE_LINE}}}+(?:[MTWFS][a-z]{{2,8}},? |\d{{4}}-\d\d-\d\d[T ]|[12]\d{{9}})"
+    rf"[^\n]{{0,{MAX_DATE_LINE}}})(?=\n)".encode()
+)
 #: What stands in a profile that counts goroutines or threads behind its first line, beside blank lines.
 _PROFILE_LINE = re.compile(rb"#\t0x|# labels: |\d+ @")
 #: Lines that are no profile's are looked at one by one, back from the next profile, for so many bytes.
