@@ -48,6 +48,11 @@ class Traffic:
         ratios = [ratio for ratio, each in self._level_ratios(n) if each is not series]
         return ratios[len(ratios) // 2] if len(ratios) >= LEAST_OTHERS else 1.0
 
+    def least_ratio(self, n: int) -> float:
+        """The least of the ratios, as above, of any of them; 0 where there is none."""
+        ratios = self._level_ratios(n)
+        return ratios[0][0] if ratios else 0.0
+
     def witnessed_ratio(self, own: Iterable[Series], n: int) -> float:
         """The ratio of levels, as above, that ``WITNESSES`` stacks have risen by at least; 1 where there are fewer.
 

@@ -306,11 +306,13 @@ def _never_fell(run: Run, series: Series, traffic: Traffic) -> bool:
     two polls. Under sessions the floor falls now and then, unless they come ever more often: then it rises ever faster.
     """
     n = len(run.steps)
-    if n < DOUBTFUL_BLOCKS or not SLOWING_T_OF_CUT_RUN <= run.acceleration <= QUICKENING_T:
+    if n < DOUBTFUL_BLOCKS:
         return False
-    if series.floors[run.start :] != list(accumulate(run.steps, initial=run.count_from)):
+    if level_ratio(series, n) < max(LEVEL_UNDER_LIVELY_TRAFFIC, ABOVE_OTHERS * traffic.common_ratio(series, n)):
         return False
-    return level_ratio(series, n) >= max(LEVEL_UNDER_LIVELY_TRAFFIC, ABOVE_OTHERS * traffic.common_ratio(series, n))
+    if not SLOWING_T_OF_CUT_RUN <= run.acceleration <= QUICKENING_T:
+        return False
+    return series.floors[run.start :] == list(accumulate(run.steps, initial=run.count_from))
 
 
 def _rises_for_itself(run: Run, series: Series, parts: Iterable[Series], min_count: int, traffic: Traffic) -> bool:
@@ -320,7 +322,9 @@ def _rises_for_itself(run: Run, series: Series, parts: Iterable[Series], min_cou
     be taken away. Were it traffic that goes ever more often through this one, more would die of it.
     """
     n = min(len(run.steps), LONG_BLOCKS) // PAUSE * PAUSE
-    moved = traffic.moved_alike((series, *parts), n) if n >= DOUBTFUL_BLOCKS else None
+    if n < DOUBTFUL_BLOCKS or level_ratio(series, n) < ABOVE_OTHERS * traffic.least_ratio(n):
+        return False  # to compare it with each of the others takes long
+    moved = traffic.moved_alike((series, *parts), n)
     if moved is None:
         return False
     other, rest = moved
