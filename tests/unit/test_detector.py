@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pprofwatch.leaks.detector import Detector
+from pprofwatch.leaks.history import History
 from simulated import (
     EVERY,
     HOUR,
@@ -335,6 +336,14 @@ def test_a_hole_of_an_hour_neither_ends_a_leak_nor_repeats_it() -> None:
     assert after(finding.leak) < HOUR
     (one,) = detector.leaks
     assert (one.stack, one.count_to) == (LEAKING, 4 * HOUR // 20)
+
+
+def test_what_nobody_saw_for_years_is_not_gone_through_block_by_block() -> None:
+    """As where a file's time is not that of its profile."""
+    history = History(60.0)
+    history.observe(0.0, {BUSY: 5})
+    assert history.observe(50 * 365 * 86400.0, {BUSY: 9}).forgot
+    assert [len(series.blocks) for series in (history.total, history.series[BUSY])] == [0, 0]
 
 
 def test_a_level_that_changed_in_a_hole_is_no_leak() -> None:

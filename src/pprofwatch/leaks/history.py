@@ -72,7 +72,7 @@ class History:
         forgot = passed > BLOCKS_PER_WINDOW // 2
         if forgot:
             self._forget()
-            before = block
+            before, passed = block, 0
         self._add(counts, passed)
         if block > before:
             self._close_block()
