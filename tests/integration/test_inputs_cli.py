@@ -95,12 +95,13 @@ def contentions(folder: Path) -> Path:
     names = ("Block_1.pb.gz", "run1-mutex.pb.gz", "contention2.pb.gz", "pprof.mutex.contentions.delay.001.pb.gz")
     for minute, name in enumerate(names, 1):
         (folder / name).write_bytes(proto("contentions", minute, minute))
+        os.utime(folder / name, (START + 60 * minute,) * 2)
     return folder
 
 
 def test_a_block_or_mutex_profile_is_what_a_word_of_its_name_says(contentions: Path) -> None:
     told = [total["profile"] for total in answer("totals", contentions)["totals"]]
-    assert told == ["block", "contentions", "contentions", "mutex"]  # in the order of their names
+    assert told == ["block", "mutex", "contentions", "contentions"]  # in the order of their times
     for profile, total in (("block", 1), ("mutex", 2), ("contentions", 4)):
         found = answer("top", "--profile", profile, contentions)
         assert (found["profile"], found["total"], found["value"]) == (profile, total, "delay")
@@ -285,22 +286,103 @@ def test_an_incidents_folder_tells_which_goroutines_leaked(folder: Path) -> None
     assert answer("top", folder)["total"] == 7
 
 
-def test_two_files_are_compared_from_the_first_on(tmp_path: Path) -> None:
+@pytest.fixture
+def before_and_after(tmp_path: Path) -> list[Path]:
+    """Two profiles of 5 and 6 goroutines, as they were copied: the later one is the older file."""
     paths = [tmp_path / name for name in ("before.txt", "after.txt")]
-    for minute, path in enumerate(paths):
-        path.write_bytes(GOROUTINE.replace(b"5", str(5 + minute).encode()))
-        os.utime(path, (START + 60 * minute,) * 2)
-    [stack] = answer("diff", *reversed(paths))["stacks"]
+    for count, path in enumerate(paths, 5):
+        path.write_bytes(GOROUTINE.replace(b"5", str(count).encode()))
+        os.utime(path, (START - 60 * count,) * 2)
+    return paths
+
+
+def test_two_files_are_compared_in_their_order(before_and_after: list[Path]) -> None:
+    before, after = before_and_after
+    [stack] = answer("diff", before, after)["stacks"]
     assert (stack["before"], stack["after"]) == (5, 6)
+    for args, stdin in ((("-", after), before), ((before, "-"), after)):
+        [stack] = answer("diff", *args, stdin=stdin.read_bytes())["stacks"]
+        assert (stack["before"], stack["after"]) == (5, 6)
+    assert b" to 2026-11-22T13:43:53.000Z" in run("diff", before, after).stdout
+
+
+def test_pipes_are_read_as_files_are(before_and_after: list[Path]) -> None:
+    before, after = before_and_after
+    script = f"{BINARY} diff --json <(cat {before}) <(cat {after}) && {BINARY} totals /dev/stdin < {before}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60, check=True)
+    differences, totals = done.stdout.splitlines()
+    assert [(stack["before"], stack["after"]) for stack in json.loads(differences)["stacks"]] == [(5, 6)]
+    assert totals.endswith(b"Z 5 goroutine")
+
+
+def test_to_compare_takes_two(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(GOROUTINE)
+    os.utime(path, (START, START))
+    done = run("diff", path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"pprofwatch: expected two entries to compare: there is one, at 2026-11-22T13:49:53.000Z\n"
 
 
 def test_a_log_that_begins_within_an_entry_stays_a_log(tmp_path: Path) -> None:
-    log = GOROUTINE + date_line(0) + GOROUTINE
-    (tmp_path / "x.log").write_bytes(log)
-    for args, stdin in (([str(tmp_path / "x.log")], b""), (["-"], log)):
-        done = run("totals", *args, stdin=stdin)
-        assert done.stdout == b"2026-11-22T13:49:53.000Z 5 goroutine\n"
-        assert b"no header line: " in done.stderr
+    dated = date_line(0) + GOROUTINE
+    long = GOROUTINE + GOROUTINE.partition(b"\n")[2] * 20_000  # more than is read at once
+    for before in (GOROUTINE, long):
+        (tmp_path / "x.log").write_bytes(before + dated)
+        (tmp_path / "x.log.gz").write_bytes(gzip.compress(before) + gzip.compress(dated))
+        for path in ("x.log", "x.log.gz"):
+            for args, stdin in (((tmp_path / path,), b""), (("-",), (tmp_path / path).read_bytes())):
+                done = run("totals", *args, stdin=stdin)
+                assert done.stdout == b"2026-11-22T13:49:53.000Z 5 goroutine\n"
+                assert b"no header line: " in done.stderr
+
+
+def test_a_stream_that_begins_within_an_entry_is_not_waited_for() -> None:
+    with subprocess.Popen([BINARY, "totals", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(GOROUTINE * 100 + (date_line(0) + GOROUTINE) * 1000)
+        process.stdin.flush()
+        assert process.stdout.readline() == b"2026-11-22T13:49:53.000Z 5 goroutine\n"
+        process.stdin.close()
+        process.stdout.read()
+
+
+def test_a_log_of_ours_without_its_first_header_is_damaged_and_no_profile(folder: Path) -> None:
+    (folder / "goroutine.log").write_bytes(GOROUTINE)
+    for path in (folder, folder / "goroutine.log"):
+        done = run("verify", path)
+        assert done.returncode == 1
+        assert b"not a log" in done.stdout
+
+
+def test_what_is_verified_is_what_is_read(tmp_path: Path) -> None:
+    files = {
+        "x.txt": gzip.compress(GOROUTINE),
+        "y.txt": GOROUTINE,
+        "cpu.prof": proto("cpu"),
+        "heap.pb": gzip.decompress(proto("heap")),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        assert run("verify", tmp_path / name).returncode == 0
+        assert run("verify", "-", stdin=data).returncode == 0
+    (tmp_path / "x.txt").write_bytes(files["x.txt"][:-9])
+    assert run("verify", tmp_path / "x.txt").returncode == 1
+
+
+def test_a_folders_texts_are_taken_in_the_order_of_their_times(folder: Path) -> None:
+    for number in range(12):
+        path = folder / f"g-{number}.txt"  # 10 stands before 2
+        path.write_bytes(GOROUTINE.replace(b"5", str(number + 1).encode()))
+        os.utime(path, (START + number,) * 2)
+    assert [total["total"] for total in answer("totals", folder)["totals"]] == list(range(1, 13))
+
+
+def test_a_text_is_shown_whatever_it_is(tmp_path: Path) -> None:
+    for text in (GOROUTINE[:-20], GOROUTINE.replace(b"goroutine", b"my.pkg/conns")):
+        (tmp_path / "x.txt").write_bytes(text)
+        assert run("show", tmp_path / "x.txt").stdout.partition(b"\n")[2].rstrip() == text.rstrip()
 
 
 def test_several_profiles_without_times_are_one_line(tmp_path: Path) -> None:

@@ -460,7 +460,7 @@ def test_a_live_target_that_is_not_there() -> None:
             date_line(0) + date_line(1),
             "no profile in it; the last entry, at 2026-11-22T13:50:03.000Z, failed: no answer was logged",
         ),
-        (b"\0" * 3000, "not a log: no header line in it: 3000 bytes skipped at byte 0"),
+        (b"\0" * 3000, "not a log: expected a line with a time before each profile: 3000 bytes skipped at byte 0"),
     ],
 )
 def test_logs_without_a_profile(tmp_path: Path, content: bytes, line: str) -> None:

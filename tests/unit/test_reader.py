@@ -280,6 +280,7 @@ def shell_entry(number: int) -> Entry:
         ("=== Wed Dec 31 13:49:53 UTC 2025 ===", 1767188993),
         ("------------------------------ 2025-12-31T13:49:53Z ------------------------------", 1767188993),
         ("### 1767188993", 1767188993),
+        ("(1767188993500):", 1767188993.5),
         ("[2025-12-31 13:49:53]", 1767188993),
         ("2025-12-31 13:49:53 CET", 1767188993 - 3600),
         ("Wed Dec 31 13:49:53 EST 2025", 1767188993 + 5 * 3600),
@@ -324,6 +325,7 @@ def test_times_go_on_where_summer_time_begins_and_ends(tmp_path: Path, before: s
         "2025-12-31",
         "=== polled 2025-12-31 13:49:53 ===",
         "17671889935",
+        "1234567890",
         "176718899",
         "2025-12-31T13:49:53+99:00",
     ],
@@ -332,9 +334,8 @@ def test_a_line_with_more_or_less_than_a_time_is_none(tmp_path: Path, line: str)
     path = write(tmp_path / "a.log", line.encode() + b"\n" + body(5))
     entries, problems = read_all(path)
     assert entries == []
-    assert [str(problem) for problem in problems] == [
-        f"{path}: not a log: no header line in it: {path.stat().st_size} bytes skipped at byte 0"
-    ]
+    reason = f"not a log: expected a line with a time before each profile: {path.stat().st_size} bytes skipped"
+    assert [str(problem) for problem in problems] == [f"{path}: {reason} at byte 0"]
 
 
 def test_a_shell_loops_log_has_failed_polls_as_errors(tmp_path: Path) -> None:
@@ -447,7 +448,7 @@ def test_a_binary_file_is_no_log(tmp_path: Path) -> None:
     entries, problems = read_all(path)
     assert entries == []
     assert [str(problem) for problem in problems] == [
-        f"{path}: not a log: no header line in it: 1048576 bytes skipped at byte 0"
+        f"{path}: not a log: expected a line with a time before each profile: 1048576 bytes skipped at byte 0"
     ]
 
 

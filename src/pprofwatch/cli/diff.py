@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pprofwatch.model import Frame
 
 _USUAL_LIMIT = 10
-#: The first entry is nearest to it.
-_THE_FIRST = "1970-01-01T00:00:00Z"
 
 
 @click.command(
@@ -55,11 +53,11 @@ def command(
 ) -> None:
     """Print the stacks that grew and shrank between two entries of LOG, most first, with their rates.
 
-    LOG is a log (plain, .zst, .gz), a folder of one target, or one with files of a profile each (.pb.gz, .txt); or two
-    such files. Without --since, it is from the first entry on. A live target is asked twice, 10 seconds apart.
+    LOG is a log (plain, .zst, .gz), a folder of one target, or one with files of a profile each (.pb.gz, .txt).
+    Without --since it begins with the first entry. Two such files are compared in their order, whatever their times
+    are. A live target is asked twice, 10 seconds apart.
     """
-    begin = since if target or since else _THE_FIRST
-    before, after = ProfileInput(paths, target=target, profile=profile, since=begin, until=until).pair()
+    before, after = ProfileInput(paths, target=target, profile=profile, since=since, until=until).pair()
     old, new = before.samples(), after.samples()
     growth = find_growth(old.without_runtime(), new.without_runtime(), value)
     out = sys.stdout or io.StringIO()  # there is none where it was closed
@@ -73,9 +71,8 @@ def command(
 def _lines(growth: Growth, before: Instant, after: Instant, limit: int, *, colour: bool) -> Iterator[str]:
     unit = growth.value.unit
     yield f"Type: {growth.value.name}"
-    yield (
-        f"Time: {format_time(before.time)} to {safe_text(after.described)} ({format_duration(round(growth.seconds))})"
-    )
+    lasted = f" ({format_duration(round(growth.seconds))})" if growth.seconds > 0 else ""
+    yield f"Time: {format_time(before.time)} to {safe_text(after.described)}{lasted}"
     count = len(growth.changes)
     yield (
         f"Total: {format_value(growth.before, unit)} → {format_value(growth.after, unit)} "

@@ -17,10 +17,10 @@ from pprofwatch.cli.when import WHEN_HELP, is_time_of_day, parse_when
 from pprofwatch.errors import LogError, ProfileError, UsageError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.nearest import THE_END, find_nearest
-from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file
+from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file, logged_entry
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
-from pprofwatch.logs.sources import STANDARD_INPUT
+from pprofwatch.logs.sources import STANDARD_INPUT, is_pipe
 from pprofwatch.model import BINARY_PROFILES, CONTENTIONS
 from pprofwatch.report.samples import samples_from_proto, samples_from_text
 from pprofwatch.times import format_time
@@ -110,8 +110,6 @@ class ProfileInput:
             raise UsageError("--target is asked now: --at, --since and --until are for logs")
         if at and (since or until):
             raise UsageError("--at is for an instant, --since and --until for a difference: choose")
-        if until and not since:
-            raise UsageError("--until: expected --since, too: a difference needs both ends")
         self._paths = paths
         self._target = target
         self._said = profile
@@ -136,6 +134,8 @@ class ProfileInput:
         Raises:
             PprofwatchError: There is none.
         """
+        if self._until:
+            raise UsageError("--until: expected --since, too: a difference needs both ends")
         if self._target:
             name, seconds = self._live()
             return ask_once(self._target, name, seconds, as_text=self._as_text)
@@ -145,13 +145,23 @@ class ProfileInput:
     def pair(self) -> tuple[Instant, Instant]:
         """The profiles at ``--since`` and ``--until``; a live target's now, and some seconds later.
 
+        Where no times are given, they are the first and the last; two files' in their order, whatever their times are,
+        which may be those of a copy.
+
         Raises:
             PprofwatchError: There are no two.
         """
         if self._target:
             return ask_twice(self._target, *self._live())
         self._wanted = self._wanted or self._default_profile()
-        before, after = self._find([self._time("--since", self._since), self._time("--until", self._until)])
+        is_whole = self._since is None and self._until is None
+        if is_whole and len(self._paths) == 2 and all(self._given.values()):
+            first, second = (self._find([THE_END], [path])[0] for path in self._paths)
+            return first, second
+        begin = 0.0 if self._since is None else self._time("--since", self._since)
+        before, after = self._find([begin, self._time("--until", self._until)])
+        if is_whole and before.time >= after.time:
+            raise UsageError(f"expected two entries to compare: there is one, at {format_time(after.time)}")
         if before.entry and after.entry and before.target != after.target:
             raise UsageError(f"expected one target's logs, not those of {before.target} and {after.target}")
         if before.time >= after.time:
@@ -181,16 +191,16 @@ class ProfileInput:
 
     def _bounds(self) -> tuple[float, float]:
         """The times of the first and the last entry that is wanted."""
-        if any(map(_is_pipe, self._paths)):
+        if any(map(is_pipe, self._paths)):
             raise UsageError("a pipe can be read once only: give times with their day, as 2026-11-22T13:49:53Z")
         if self._known_bounds is None:
             first, last = self._find([0.0, THE_END])
             self._known_bounds = first.time, last.time
         return self._known_bounds
 
-    def _find(self, times: list[float]) -> list[Instant]:
-        """What is nearest to each time."""
-        files, logs = self._inputs()
+    def _find(self, times: list[float], paths: Sequence[str] | None = None) -> list[Instant]:
+        """What is nearest to each time, in some of the paths or all."""
+        files, logs = self._inputs(paths or self._paths)
         instants: list[Instant | None] = [None] * len(times)
         if searched := list(filter(self._may_have, logs)):
             instants = self._find_whole(searched, times)
@@ -208,11 +218,11 @@ class ProfileInput:
             raise self._nothing(logs)
         return present
 
-    def _inputs(self) -> tuple[list[ProfileFile], list[str]]:
+    def _inputs(self, paths: Sequence[str]) -> tuple[list[ProfileFile], list[str]]:
         """The files with a profile that may be wanted, which and when known; and the paths of logs."""
         files: list[ProfileFile] = []
         logs: list[str] = []
-        for path in self._paths:
+        for path in paths:
             if file := self._given[path]:
                 files.append(file)
             elif _is_folder(path):
@@ -274,13 +284,17 @@ class ProfileInput:
     def _look_into(self, file: ProfileFile) -> ProfileFile | None:
         """A file with its profile and time; None where it can't be read."""
         try:
-            data = file.read()
-            samples = file_samples(file._replace(data=data))
+            read = file._replace(data=file.read())
+            if file.is_text and self._failed_too:  # which is told of, whatever it is
+                entry = logged_entry(read)
+                profile, time = entry.profile, entry.time
+            else:
+                samples = file_samples(read)
+                profile, time = samples.kind, samples.time
         except (LogError, ProfileError) as error:
             self._tell(str(error))
             return None
-        data_again = data if file.is_input else None
-        return file._replace(profile=samples.kind, time=samples.time, data=data_again)
+        return file._replace(profile=profile, time=time, data=read.data if file.is_input else None)
 
     def _find_whole(self, paths: list[str], times: list[float]) -> list[Instant | None]:
         """What is nearest to each time in logs, and not damaged: a shell loop's last entry may be half there."""
@@ -289,7 +303,7 @@ class ProfileInput:
             found = self._find_in_logs(paths, times, without=damaged)
             instants = [self._from_entry(entry) if entry else None for entry in found]
             for instant in instants:
-                if instant is not None and not self._failed_too and not any(map(_is_pipe, paths)):
+                if instant is not None and not self._failed_too and not any(map(is_pipe, paths)):
                     try:
                         instant.samples()
                     except ProfileError as error:
@@ -335,7 +349,7 @@ class ProfileInput:
                 if names:
                     return _USUAL if _USUAL in names else min(names).removesuffix("-delta")
                 return self._usual_of(find_profile_files(path, None))
-            if not _is_pipe(path):
+            if not is_pipe(path):
                 entries = read_entries([path], first_lines=True, on_problem=self._tell)
                 if first := next((entry.profile for entry in entries if entry.body), None):
                     return first
@@ -359,7 +373,7 @@ class ProfileInput:
     def _nothing(self, logs: list[str]) -> LogError | click.exceptions.Exit:
         """Why nothing was found; what could not be read has been told."""
         wanted = self._said or self._wanted
-        hint = self._last_entry(logs) if logs and not any(map(_is_pipe, logs)) else ""
+        hint = self._last_entry(logs) if logs and not any(map(is_pipe, logs)) else ""
         if self._told and not hint:
             return click.exceptions.Exit(LogError.exit_status)
         return LogError(f"{', '.join(self._paths)[:300]}: no {f'{wanted} ' if wanted else ''}profile in it{hint}")
@@ -415,11 +429,6 @@ def _entry_of(file: ProfileFile) -> Entry | None:
     since, until = file.time - 1, file.time + 2
     entries = read_entries([folder.parent], profile=folder.name, since=since, until=until, on_problem=lambda _: None)
     return next((entry for entry in entries if entry.file == f"{folder.name}/{file.path.name}"), None)
-
-
-def _is_pipe(path: str) -> bool:
-    """Whether it can be read once only."""
-    return path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 
 def _is_folder(path: str) -> bool:

@@ -1,9 +1,9 @@
 """Logs that pprofwatch did not write: a shell loop's, with a line from ``date`` before what ``curl`` got.
 
 A header line there holds nothing but the time, in a form that ``date`` has in English: ``Wed Dec 31 13:49:53 IST 2025``
-(also with AM or PM, or the day before the month), ``date -R``, ``date -Is``, ``date --rfc-3339``, ``date +%s``; with
-marks about it or not: ``=== 2025-12-31 13:49:53 ===``. What follows is a profile, an error's text, or nothing where the
-server was down.
+(also with AM or PM, or the day before the month), ``date -R``, ``date -Is``, ``date --rfc-3339``, ``date +%s`` (also
+with milliseconds); with marks about it or not: ``=== 2025-12-31 13:49:53 ===``. What follows is a profile, an error's
+text, or nothing where the server was down.
 
 A zone that is a number is applied, and so is the name of one that has a single meaning. Other names have several:
 ``IST`` is India's, Ireland's or Israel's. Such a time is taken as UTC. Times then differ from true ones by a constant,
@@ -23,7 +23,7 @@ from pprofwatch.times import parse_time, unix_seconds
 MIN_DATE_LINE = 10
 MAX_DATE_LINE = 100
 #: What may stand about a time to make it stand out.
-MARKS = "-=*#<>[]| "
+MARKS = "-=~+_*#<>[]()|: "
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WEEKDAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?"
@@ -35,8 +35,8 @@ _DATE = re.compile(
     re.ASCII,
 )
 _ISO = re.compile(rf"(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?) ?{_ZONE}?", re.ASCII)
-#: ``date +%s``, up to the year 2065.
-_SECONDS = re.compile(r"[12]\d{9}(?:\.\d{1,9})?", re.ASCII)
+#: ``date +%s``, from 2014, when Go was young, up to 2065; and ``date +%s%3N``.
+_SECONDS = re.compile(r"(1[4-9]\d{8}|2\d{9})(?:[.,]?(\d{3})|[.,](\d{1,9}))?", re.ASCII)
 #: Hours ahead of UTC, by zones' names: those of the tz database that are one zone's, and those of North America, of
 #: which others have some, as RFC 5322 (section 4.3) has them. Summer times whose other name has several meanings, and
 #: isn't applied, are an hour ahead of that: CDT of CST, IDT of IST.
@@ -81,8 +81,8 @@ def error_text(body: bytes) -> str:
 
 
 def _parse_number(text: str) -> float | None:
-    if _SECONDS.fullmatch(text):
-        return float(text)
+    if seconds := _SECONDS.fullmatch(text):
+        return float(f"{seconds[1]}.{seconds[2] or seconds[3] or 0}")
     match = _ISO.fullmatch(text)
     if match is None:
         return None

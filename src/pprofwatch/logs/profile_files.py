@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pprofwatch.errors import LogError, ProfileError
+from pprofwatch.logs import names
 from pprofwatch.logs.files import log_error, target_folders
 from pprofwatch.logs.foreign import profile_name
 from pprofwatch.logs.search import find_header
-from pprofwatch.logs.sources import STANDARD_INPUT, decoded, open_raw
+from pprofwatch.logs.sources import STANDARD_INPUT, Look, decoded, is_compressed, is_pipe, open_raw
 from pprofwatch.model import CONTENTIONS, TEXT_PROFILES, Entry
 from pprofwatch.times import parse_stamp
 
@@ -54,6 +55,8 @@ _NAME_LENGTH = 16
 #: What text begins with, if it is another profile's.
 _ANOTHER = re.compile(rb"\n(?:--- (?:contention|mutex):|[!-~]{1,100} profile: )")
 
+_INPUT = Path("standard input")
+
 _Form = Literal["proto", "text"]
 
 
@@ -62,8 +65,8 @@ class ProfileFile(NamedTuple):
 
     ``profile`` is empty, and ``time`` 0, where its name does not tell; ``modified`` is the file's own time. Times are
     Unix seconds. ``is_text`` says that it holds text, rather than a protobuf. ``asked`` is what a file that was itself
-    named is to be taken for, where nothing else tells; ``is_input`` says that it is standard input, and ``data`` is
-    what was read of that, which can't be read again.
+    named is to be taken for, where nothing else tells; ``is_input`` says that it is a pipe, as standard input is, and
+    ``data`` is what was read of that, which can't be read again.
     """
 
     path: Path
@@ -74,6 +77,11 @@ class ProfileFile(NamedTuple):
     asked: str = ""
     is_input: bool = False
     data: bytes | None = None
+
+    @property
+    def source(self) -> str:
+        """What to open."""
+        return STANDARD_INPUT if self.is_input and self.path == _INPUT else str(self.path)
 
     def kind(self, guessed: str) -> str:
         """The profile that it has: the one that its values tell, or of several that have the same the one it is called.
@@ -99,9 +107,9 @@ class ProfileFile(NamedTuple):
             return self.data
         damage: list[str] = []
         try:
-            with open_raw(STANDARD_INPUT if self.is_input else str(self.path)) as raw:
+            with open_raw(self.source) as raw:
                 source = decoded(raw, "", lambda _offset, _length, reason: damage.append(reason))
-                data = _read_all(source if self.is_text else raw)
+                data = _read_all(source if self.is_text else raw, _MOST_BYTES + 1)
         except OSError as error:
             raise log_error(self.path, "read", error) from error
         if damage:
@@ -114,17 +122,23 @@ class ProfileFile(NamedTuple):
 
 
 def given_file(path: str, asked: str | None = None) -> ProfileFile | None:
-    """The file with a profile that was itself named, or standard input with one; None where there is none.
+    """The file with a profile that was itself named, or pipe with one; None where there is none.
+
+    Nor is there one where it can't be read, which is told where a log is looked for.
 
     Args:
         path: What was named.
         asked: What it is taken for, where nothing else tells.
     """
-    form = _form(path)
+    try:
+        form = _form(path)
+    except OSError:
+        return None
     if form is None:
         return None
-    if path == STANDARD_INPUT:
-        return ProfileFile(Path("standard input"), "", 0.0, time.time(), form == "text", asked or "", is_input=True)
+    if is_pipe(path):
+        name = _INPUT if path == STANDARD_INPUT else Path(path)
+        return ProfileFile(name, "", 0.0, time.time(), form == "text", asked or "", is_input=True)
     return profile_file(Path(path), is_text=form == "text")._replace(asked=asked or "")
 
 
@@ -183,40 +197,48 @@ def _named(name: str) -> str:
 
 
 def _form(path: str) -> _Form | None:
-    """What a file has, or standard input, judged by what can then be read again; None where that is no profile.
+    """What a file or pipe has, judged by what can then be read again; None where that is no profile.
 
-    Nor is it one where it can't be read, which is told where it is.
+    Raises:
+        OSError: It can't be read.
     """
-    if path != STANDARD_INPUT and not Path(path).is_file():
+    if path != STANDARD_INPUT and Path(path).is_dir():
         return None
-    try:
-        with open_raw(path) as raw:
-            begin = raw.peek(2)
-            may_be_proto = begin == _GZIP or (
-                begin.startswith(_FIRST_FIELD) if path == STANDARD_INPUT else path.endswith(_PROTO_SUFFIXES)
-            )
-            if may_be_proto and _is_binary(_unpacked(raw, _HEAD)):
-                return "proto"
-            return "text" if _is_undated_text(raw) else None
-    except OSError:
-        return None
+    with open_raw(path) as raw:
+        begin = raw.peek(2)
+        may_be_proto = begin == _GZIP or (
+            begin.startswith(_FIRST_FIELD) if is_pipe(path) else path.endswith(_PROTO_SUFFIXES)
+        )
+        if may_be_proto and _is_binary(_unpacked(raw)):
+            return "proto"
+        is_log = names.parse_live(Path(path).name) or names.parse_closed(Path(path).name)
+        return "text" if not is_log and _is_undated_text(raw) else None
 
 
 def _is_undated_text(raw: RawFile) -> bool:
     """Whether it is a profile's text, and nothing in it has a time: a log may begin in the midst of an entry."""
     # Of a log that comes line by line, no more is waited for than tells that it is one.
-    if not _NO_TIME.match(_unpacked(raw, _NAME_LENGTH)) or not profile_name(_unpacked(raw, _HEAD)):
+    if not is_compressed(raw.peek(4)) and not _NO_TIME.match(raw.peek(_NAME_LENGTH)):
         return False
-    return find_header(_unpacked(raw, _MOST_BYTES if raw.seekable else _BLOCK), 0) < 0
+    source = decoded(Look(raw), "", lambda *_: None)
+    data = _read_all(source, _HEAD)
+    size, is_text = len(data), bool(profile_name(data))
+    while is_text and size <= _MOST_BYTES and find_header(data, 0) < 0:
+        more = source.read(_BLOCK)
+        if not more:
+            return True
+        size += len(more)
+        data = data[data.rfind(b"\n") + 1 :] + more
+    return False
 
 
-def _unpacked(raw: RawFile, count: int) -> bytes:
-    """Some of the first bytes, at most so many; without gzip."""
-    head = raw.peek(count)
+def _unpacked(raw: RawFile) -> bytes:
+    """The first bytes, without gzip."""
+    head = raw.peek(_HEAD)
     if not head.startswith(_GZIP):
         return head
     try:
-        return zlib.decompressobj(31).decompress(raw.peek(count + _HEAD), count)
+        return zlib.decompressobj(31).decompress(head, _HEAD)
     except zlib.error:
         return b""
 
@@ -226,13 +248,12 @@ def _is_binary(head: bytes) -> bool:
     return bool(_NEVER_IN_TEXT.search(head[:_TOLD_BY]))
 
 
-def _read_all(source: Source) -> bytes:
-    """As much as a profile can be, and a byte more."""
+def _read_all(source: Source, count: int) -> bytes:
+    """So many bytes, or fewer where there are no more."""
     blocks = []
-    left = _MOST_BYTES + 1
-    while left and (block := source.read(min(left, _BLOCK))):
+    while count and (block := source.read(min(count, _BLOCK))):
         blocks.append(block)
-        left -= len(block)
+        count -= len(block)
     return b"".join(blocks)
 
 
@@ -244,5 +265,13 @@ def _listed(folder: Path) -> Iterator[ProfileFile]:
     for path in paths:
         if path.name.endswith(_PROTO_SUFFIXES) and path.is_file():
             yield profile_file(path)
-        elif path.name.endswith(_TEXT_SUFFIX) and _form(str(path)) == "text":
+        elif path.name.endswith(_TEXT_SUFFIX) and path.is_file() and _may_be_text(path):
             yield profile_file(path, is_text=True)
+
+
+def _may_be_text(path: Path) -> bool:
+    """Whether it is a profile's text, or can't be read, which is told by who tries it."""
+    try:
+        return _form(str(path)) == "text"
+    except OSError:
+        return True

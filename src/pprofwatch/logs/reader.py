@@ -134,8 +134,8 @@ def _profile_files(path: str, profile: str | None, report: Callable[[Problem], N
 
 
 def _read_protos(files: list[ProfileFile], selection: Selection, report: Callable[[Problem], None]) -> Iterator[Entry]:
-    """What files with protobufs hold, in order of time as far as their names tell it."""
-    for file in sorted(files, key=lambda file: file.time):
+    """What files with a profile hold, in order of time as far as that is known of them without reading them."""
+    for file in sorted(files, key=lambda file: file.time or file.modified):
         try:
             entry = logged_entry(file)
         except LogError as error:

@@ -146,7 +146,11 @@ class Scanner:
         """Report bytes that begin with no header; return where the next header is, or the log's end."""
         found = self._find(offset)
         nothing = not self._found_any and self._window.at_end and found == self._window.end
-        self._report(offset, found - offset, "not a log: no header line in it" if nothing else "no header line")
+        self._report(
+            offset,
+            found - offset,
+            "not a log: expected a line with a time before each profile" if nothing else "no header line",
+        )
         return found
 
     def _find(self, start: int, keep: int | None = None, search: Callable[[bytes, int], int] = find_header) -> int:

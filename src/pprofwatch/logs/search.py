@@ -15,7 +15,7 @@ TOTAL = b" profile: total "
 RECORD = re.compile(rb"\d+ @")
 #: A line that may be a date, after the newline before it.
 _DATE_LINE = re.compile(
-    rf"\n([{re.escape(MARKS)}]{{0,{MAX_DATE_LINE}}}+(?:[MTWFS][a-z]{{2,8}},? |\d{{4}}-\d\d-\d\d[T ]|[12]\d{{9}})"
+    rf"\n([{re.escape(MARKS)}]{{0,{MAX_DATE_LINE}}}+(?:[MTWFS][a-z]{{2,8}},? |\d{{4}}-\d\d-\d\d[T ]|[12]\d{{9,12}}\b)"
     rf"[^\n]{{0,{MAX_DATE_LINE}}})(?=\n)".encode()
 )
 #: What stands in a profile that counts goroutines or threads behind its first line, beside blank lines.

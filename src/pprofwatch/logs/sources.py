@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
@@ -45,12 +46,17 @@ class RawFile:
         self.position = 0
         self._descriptor = descriptor
         self._owned = owned
-        self._pushed_back = b""
+        #: Of a pipe, what was only looked at, and how much of that has been read since.
+        self._looked_at = bytearray()
+        self._read_again = 0
 
     def read(self, count: int) -> bytes:
         """Some of the next bytes, at most ``count``; none at the end."""
-        if self._pushed_back:
-            data, self._pushed_back = self._pushed_back[:count], self._pushed_back[count:]
+        if self._looked_at:
+            data = bytes(self._looked_at[self._read_again : self._read_again + count])
+            self._read_again += len(data)
+            if self._read_again == len(self._looked_at):
+                self._looked_at, self._read_again = bytearray(), 0
         elif self.seekable:
             data = os.pread(self._descriptor, count, self.position)
         else:
@@ -76,11 +82,22 @@ class RawFile:
 
     def peek(self, count: int) -> bytes:
         """The next bytes, ``count`` of them unless the file ends before; they will be read again."""
+        data = self.look(0, count)
+        while len(data) < count and (more := self.look(len(data), count - len(data))):
+            data += more
+        return data
+
+    def look(self, offset: int, count: int) -> bytes:
+        """Some of the bytes that stand ``offset`` behind the next one, at most ``count``; none at the end.
+
+        They will be read again. Those between must have been looked at.
+        """
         if self.seekable:
-            return os.pread(self._descriptor, count, self.position)
-        while len(self._pushed_back) < count and (more := os.read(self._descriptor, count - len(self._pushed_back))):
-            self._pushed_back += more
-        return self._pushed_back[:count]
+            return os.pread(self._descriptor, count, self.position + offset)
+        begin = self._read_again + offset
+        if begin >= len(self._looked_at):
+            self._looked_at += os.read(self._descriptor, count)
+        return bytes(self._looked_at[begin : begin + count])
 
     def close(self) -> None:
         """Close the file, if it was opened here."""
@@ -94,8 +111,26 @@ class RawFile:
         self.close()
 
 
+class Look(RawFile):
+    """What is in a file from where it is read on, to be read without taking it away."""
+
+    def __init__(self, raw: RawFile) -> None:
+        super().__init__(raw.fileno(), owned=False)
+        self._raw = raw
+
+    def read(self, count: int) -> bytes:
+        """Some of the next bytes, at most ``count``; none at the end."""
+        data = self.look(0, count)
+        self.position += len(data)
+        return data
+
+    def look(self, offset: int, count: int) -> bytes:
+        """See there."""
+        return self._raw.look(self.position + offset, count)
+
+
 def open_raw(path: str) -> RawFile:
-    """Open a log for reading; ``-`` is standard input.
+    """Open a log for reading; ``-`` is standard input. What can be read once only is opened once only.
 
     Raises:
         OSError: It can't be opened, or is a folder.
@@ -104,13 +139,29 @@ def open_raw(path: str) -> RawFile:
         if sys.stdin is None:  # it was closed
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return _standard_input(sys.stdin.fileno())
-    return RawFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    return _pipe(path) if is_pipe(path) else RawFile(_open(path))
+
+
+def is_pipe(path: str) -> bool:
+    """Whether what is there can be read once only, as standard input, a pipe or a device."""
+    return path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
+
+
+# The same each time: who reads it must get what somebody else has only looked at.
 
 
 @functools.lru_cache(maxsize=1)
 def _standard_input(descriptor: int) -> RawFile:
-    """The same each time: who reads it must get what somebody else has only peeked at."""
     return RawFile(descriptor, owned=False)
+
+
+@functools.cache
+def _pipe(path: str) -> RawFile:
+    return RawFile(_open(path), owned=False)
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def decoded(raw: RawFile, path: str, report: Report) -> Source:
@@ -129,6 +180,11 @@ def decoded(raw: RawFile, path: str, report: Report) -> Source:
     from pprofwatch.logs.compressed import GzipSource, ZstdSource  # noqa: PLC0415  # plain logs need none of it
 
     return GzipSource(raw, report) if is_gzip else ZstdSource(raw, report)
+
+
+def is_compressed(magic: bytes) -> bool:
+    """Whether a file that begins with these four bytes is compressed, by Zstandard or gzip."""
+    return is_zstd(magic) or magic.startswith(_GZIP_MAGIC)
 
 
 def is_zstd(magic: bytes) -> bool:

@@ -77,8 +77,8 @@ class Verifier:
     def check(self, path: str) -> None:
         """Check a file, a folder with all in it that is ours, or standard input (``-``)."""
         if path == STANDARD_INPUT or not Path(path).is_dir():
-            if path != STANDARD_INPUT and given_file(path):
-                self._check_binary(Path(path))
+            if given := given_file(path):
+                self._check_file(str(given.path), given.source, is_text=given.is_text)
             else:
                 self._check_logs(path)
             return
@@ -86,7 +86,7 @@ class Verifier:
             self._check_logs(path)
         try:
             for other in _beside_logs(Path(path)):
-                self._check_binary(other)
+                self._check_file(str(other), str(other), is_text=other.suffix == ".txt")
         except LogError as error:
             self._unreadable(path, str(error).removeprefix(f"{path}: "))
 
@@ -98,43 +98,43 @@ class Verifier:
             self.tally.files += 1
             _LogCheck(name, raw, self.tally, self._report, self._on_progress).run()
 
-    def _check_binary(self, path: Path) -> None:
+    def _check_file(self, name: str, source: str, *, is_text: bool) -> None:
         """A file that is not a log: of what is in it, gzip has a checksum."""
 
         def damaged(reason: str) -> None:
-            self._report(Finding("damage", Problem(str(path), 0, raw.size, reason)))
+            self._report(Finding("damage", Problem(name, 0, raw.size, reason)))
 
         try:
-            raw = open_raw(str(path))
+            raw = open_raw(source)
         except FileNotFoundError:
             return  # removed meanwhile: it was old
         except OSError as error:
-            self._unreadable(str(path), f"cannot read: {error.strerror or error}")
+            self._unreadable(name, f"cannot read: {error.strerror or error}")
             return
         self.tally.files += 1
         with raw:
             try:
-                self._check_content(path.name, raw, damaged)
+                self._check_content(name, raw, damaged, is_text=is_text)
             except OSError as error:
                 damaged(f"cannot read on at byte {raw.position}: {error.strerror or error}")
             self._on_progress(raw.size)
 
-    def _check_content(self, name: str, raw: RawFile, damaged: Callable[[str], None]) -> None:
-        if name.endswith(".gz"):
-            if raw.peek(2) != _GZIP_MAGIC:
-                damaged("expected compressed data" if raw.size else "empty")
-                return
+    def _check_content(self, name: str, raw: RawFile, damaged: Callable[[str], None], *, is_text: bool) -> None:
+        if raw.peek(2) == _GZIP_MAGIC:
             source = GzipSource(raw, lambda _offset, _length, reason: damaged(reason))
             while source.read(_BLOCK):
                 pass
             return
+        if not raw.peek(1):
+            damaged("empty")
+        elif name.endswith(".gz"):
+            damaged("expected compressed data")
+            return
         self.tally.unchecked_files += 1
         is_trace = name.endswith(names.BINARY_SUFFIXES["trace"])
-        if not raw.size:
-            damaged("empty")
-        elif is_trace and not raw.peek(len(_TRACE_MAGIC)).startswith(_TRACE_MAGIC):
+        if is_trace and raw.size and not raw.peek(len(_TRACE_MAGIC)).startswith(_TRACE_MAGIC):
             damaged("expected a trace")
-        while not is_trace and (block := raw.read(_BLOCK)):
+        while is_text and (block := raw.read(_BLOCK)):
             if b"\0" in block:
                 damaged("zeros in text")
                 return
