@@ -251,12 +251,14 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
     than did before.
     """
     n = len(run.steps)
+    level, common = level_ratio(series, n), traffic.common_ratio(series, n)
+    if level < ABOVE_OTHERS_IF_CLEAR * common:
+        return False
     early_falls, late_falls = _early_and_late_falls(run, series)
     early_floor, early_peak = _first_swing(run, series)
     clearance = _lowest_lately(series) - early_peak
     # Seen from polls, turnover rises with the square root of the level at the least.
     turnover = (late_falls + 1) / (early_falls + 1) - 1
-    level = level_ratio(series, n)
     is_sure = not cut or (level >= LEVEL_UNDER_LIVELY_TRAFFIC and turnover <= 0 and early_falls >= LEAST_TURNOVER)
     if clearance < min_count or not is_sure:
         return False
@@ -265,7 +267,7 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
     lively = run.growth < LIVELY * (run.growth + sum(series.falls[run.start :]))
     unswerving = n >= LONG_BLOCKS and run.spread >= LONG_SPREAD and run.straightness >= LONG_STRAIGHT
     if unswerving and lively and steady and level >= LEVEL_IN_THE_LONG_RUN:
-        return level >= LEVEL_IN_THE_LONG_RUN * traffic.common_ratio(series, n)
+        return level >= LEVEL_IN_THE_LONG_RUN * common
     straight = linearity(series.floors[run.start :])
     if straight < NEARLY_STRAIGHT:
         return False
@@ -276,9 +278,8 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
     )
     if not clear and level < (LEVEL_UNDER_LIVELY_TRAFFIC if lively else LEVEL_UNDER_SLOW_TRAFFIC):
         return False
-    if not steady and (turnover > TURNOVER_IN_DOUBT * expected or level < LEVEL_IN_DOUBT or n < DOUBTFUL_BLOCKS):
-        return False
-    return level >= (ABOVE_OTHERS_IF_CLEAR if clear else ABOVE_OTHERS) * traffic.common_ratio(series, n)
+    beyond_doubt = turnover <= TURNOVER_IN_DOUBT * expected and level >= LEVEL_IN_DOUBT and n >= DOUBTFUL_BLOCKS
+    return (steady or beyond_doubt) and (clear or level >= ABOVE_OTHERS * common)
 
 
 def _outgrew_deaths(run: Run, series: Series, min_count: int, traffic: Traffic) -> bool:
