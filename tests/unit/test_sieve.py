@@ -54,7 +54,7 @@ def test_what_may_not_leak_is_judged_no_leak_and_no_suspect(seed: int) -> None:
         run = None if series.last < least else find_run(series.floors, PAUSE)
         if run is None:
             continue
-        growth = judge(series, run, total=total, traffic=Traffic([series]), min_count=least, block_seconds=60.0)
+        growth = judge(series, run, total=total, traffic=Traffic([series], 6), min_count=least, block_seconds=60.0)
         is_leak, suspected = growth is not None and not growth.runaway, is_suspect(series, run, least)
         leaks, suspects, sieved = leaks + is_leak, suspects + suspected, sieved + (not may_leak(series, least))
         assert may_leak(series, least) or not (is_leak or suspected), (least, list(series.blocks), series.last)
@@ -76,7 +76,7 @@ def closed(floors: list[int], *, swing: int = 0) -> Series:
 def is_leak(series: Series) -> bool:
     run = find_run(series.floors, PAUSE)
     assert run is not None
-    growth = judge(series, run, total=series, traffic=Traffic([series]), min_count=10, block_seconds=60.0)
+    growth = judge(series, run, total=series, traffic=Traffic([series], 6), min_count=10, block_seconds=60.0)
     return growth is not None
 
 

@@ -329,7 +329,7 @@ class Detector:
         ``known``: the growth of what is known to leak.
         """
         all_series = self._history.series
-        traffic = Traffic(all_series.values())
+        traffic = Traffic(all_series.values(), self._history.polls)
         alone: dict[Stack, _Active] = {}
         told = {stack for active in self._active for stack in active.stacks}
         for stack, run in runs.items():

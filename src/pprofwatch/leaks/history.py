@@ -48,6 +48,7 @@ class History:
         groups: By origin.
         total: The series of the profile's total.
         block: The number of the present block; None before the first poll.
+        polls: How many polls were in the last block that has closed.
         block_seconds: How long a block is.
     """
 
@@ -57,6 +58,8 @@ class History:
         self.groups: dict[str, Group] = {}
         self.total = Series(0, from_zero=False)
         self.block: int | None = None
+        self.polls = 0
+        self._polls_now = 0
         self._time = 0.0
         self._lag = 0.0
 
@@ -74,8 +77,10 @@ class History:
             self._forget()
             before, passed = block, 0
         self._add(counts, passed)
+        self._polls_now += 1
         if block > before:
             self._close_block()
+            self.polls, self._polls_now = self._polls_now, 0
         self.block = block
         return Step(set_back, forgot, closed=block > before)
 

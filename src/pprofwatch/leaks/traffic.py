@@ -31,8 +31,14 @@ MOVED_ALIKE = 0.65
 class Traffic:
     """What the liveliest stacks did up to the block just closed."""
 
-    def __init__(self, series: Iterable[Series]) -> None:
-        """``series``: those of all stacks, looked at when they are needed."""
+    def __init__(self, series: Iterable[Series], polls: int) -> None:
+        """What there is to know.
+
+        Args:
+            series: Those of all stacks, looked at when they are needed.
+            polls: How many there were in the block.
+        """
+        self.polls = polls
         self._series = series
         self._ratios: dict[int, list[tuple[float, Series]]] = {}
         self._courses: dict[int, list[tuple[Series, Course]]] = {}

@@ -18,6 +18,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
+from pprofwatch.leaks.survivors import find_survivors
 from pprofwatch.leaks.traffic import LEAST_TURNOVER, LIVELY, Traffic, level_ratio, levels
 from pprofwatch.leaks.trend import Run, find_start, linearity, run_from
 
@@ -90,6 +91,10 @@ OUTGROWN = 1.25
 SIGNIFICANT = 5.0
 # … while fewer died than traffic would bring, by so many standard errors.
 TOO_FEW = 3.5
+# What stays is told from what lives long where the others live and die so many times meanwhile.
+LIFETIMES_SEEN = 4
+# … and so few die from poll to poll that polls see them: where it is more, as many are born between the same two.
+MOST_SEEN = 0.8
 # A leak this fast and this large needs no window: 8 goroutines a second for four blocks (4 minutes by default).
 RUNAWAY_BLOCKS = 4
 RUNAWAY_PER_SECOND = 8.0
@@ -156,7 +161,49 @@ def judge(
             continue
         if is_plain or told or _outgrows_witnesses(run, series, parts, traffic):
             return Growth(run)
-    return None
+    if is_excess or told:
+        return None
+    return _among_others(series, parts, min_count, traffic)
+
+
+def _among_others(series: Series, parts: Iterable[Series], min_count: int, traffic: Traffic) -> Growth | None:
+    """The run, which bears long pauses, of what stays among many that end, where it is certain that something does.
+
+    In waves of traffic the floor rises from trough to trough, and pauses between; it need not be in a straight line.
+    """
+    floors = series.floors
+    start = find_start(floors, LONG_PAUSE)
+    n = len(floors) - 1 - start
+    if n < DOUBTFUL_BLOCKS or level_ratio(series, n) < ABOVE_OTHERS_IF_CLEAR * traffic.common_ratio(series, n):
+        return None
+    run = run_from(start, floors)
+    if (
+        run.growth < min_count
+        or not _stays_among_others(run, series, min_count, traffic.polls)
+        or _was_here_before(run, series)
+    ):
+        return None
+    if not _outgrows_witnesses(run, series, parts, traffic):
+        return None
+    survivors = find_survivors(levels(series, len(floors) - 1), series.falls)
+    if survivors.significance < SIGNIFICANT or survivors.number < min_count:
+        return None
+    return Growth(run) if survivors.lifetime * LIFETIMES_SEEN <= n else None
+
+
+def _stays_among_others(run: Run, series: Series, min_count: int, polls: int) -> bool:
+    """Whether the floor has left its swing behind in many steps, and goes on, while about as many die as before."""
+    half = len(run.steps) // 2
+    if run.spread < LONG_SPREAD or sum(run.steps[half:]) < LATE_SHARE * sum(run.steps[:half]):
+        return False
+    fell = sum(series.falls[run.start :])
+    if not run.growth <= fell <= MOST_SEEN * polls * len(run.steps):
+        return False
+    early_falls, late_falls = _early_and_late_falls(run, series)
+    turnover = (late_falls + 1) / (early_falls + 1) - 1
+    if early_falls < LEAST_TURNOVER or turnover > TURNOVER_IN_DOUBT * (sqrt(level_ratio(series, len(run.steps))) - 1):
+        return False
+    return _lowest_lately(series) - _first_swing(run, series)[1] >= min_count
 
 
 def _runs(series: Series, latest: Run) -> Iterator[Run]:
