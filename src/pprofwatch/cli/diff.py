@@ -53,9 +53,9 @@ def command(
 ) -> None:
     """Print the stacks that grew and shrank between two entries of LOG, most first, with their rates.
 
-    LOG is a log (plain, .zst, .gz), a folder of one target, or one with files of a profile each (.pb.gz, .txt).
-    Without --since it begins with the first entry. Two such files are compared in their order, whatever their times
-    are. A live target is asked twice, 10 seconds apart.
+    LOG is a log (plain, .zst, .gz), a folder of one target, or one with files of a profile each (.pb.gz, .txt). Two
+    such files are compared in their order, whatever their times are. Without --since it begins with the first entry.
+    A live target is asked twice, 10 seconds apart.
     """
     before, after = ProfileInput(paths, target=target, profile=profile, since=since, until=until).pair()
     old, new = before.samples(), after.samples()

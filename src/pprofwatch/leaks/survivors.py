@@ -47,12 +47,13 @@ def find_survivors(levels: Sequence[float], falls: Sequence[int]) -> Survivors:
     rises = [0.0, *(after - before for before, after in pairwise(levels))]
     births = [max(0.0, rise + fall) for rise, fall in zip(rises, falls, strict=True)]
     born = list(accumulate(births))
+    centred_born, centred_levels = _centred(born), _centred(levels)
     best, least = Survivors(0.0, 0.0, 0.0), float("inf")
     for lifetime in LIFETIMES:
         alive = _alive(births, lifetime, levels[0])
         lengthened = [i * each for i, each in enumerate(alive)]
         shapes = _orthogonal([alive, lengthened])
-        adding_up, rest = _without(_centred(born), shapes), _without(_centred(levels), shapes)
+        adding_up, rest = _without(centred_born, shapes), _without(centred_levels, shapes)
         squares = _product(adding_up, adding_up)
         if squares <= _OWN_SHAPE * born[-1] ** 2:
             continue

@@ -36,7 +36,7 @@ class Traffic:
 
         Args:
             series: Those of all stacks, looked at when they are needed.
-            polls: How many there were in the block.
+            polls: How many were made in the block just closed.
         """
         self.polls = polls
         self._series = series
