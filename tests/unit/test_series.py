@@ -168,6 +168,6 @@ def test_linearity_is_the_share_that_a_line_explains() -> None:
     assert linearity([0, 1, 3]) == pytest.approx(27 / 28)
 
 
-def test_a_run_in_equal_steps_is_straight_and_a_jump_is_not() -> None:
-    assert Run(0, 5, [2] * 20).straightness == pytest.approx(1.0)
-    assert Run(0, 5, [1] + [0] * 18 + [40]).straightness < 0.5
+def test_equal_steps_are_linear_and_a_jump_is_not() -> None:
+    assert linearity(list(range(5, 46, 2))) == pytest.approx(1.0)
+    assert linearity([5, *[6] * 19, 46]) < 0.5

@@ -68,7 +68,7 @@ def test_it_is_found_beside_what_the_same_traffic_moves(seed: int) -> None:
     assert one.stack == PRICE
 
 
-@pytest.mark.parametrize("seed", [0, 4])
+@pytest.mark.parametrize("seed", [4, 11])
 def test_where_nothing_moves_alike_it_takes_longer(seed: int) -> None:
     assert not found(polls(seed, lost=True, alike=False))
 

@@ -24,7 +24,7 @@ from pprofwatch.leaks.trend import find_run
 from pprofwatch.leaks.verdict import PAUSE, RUNAWAY_GROWTH, STEADY_BLOCKS, Growth, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Set
+    from collections.abc import Iterable, Mapping, Sequence, Set
 
     from pprofwatch.leaks.history import Group
     from pprofwatch.leaks.trend import Run
@@ -381,7 +381,7 @@ class Detector:
         series: Series,
         run: Run,
         traffic: Traffic,
-        parts: Iterable[Series] = (),
+        parts: Sequence[Series] = (),
         *,
         told: bool = False,
         is_excess: bool = False,

@@ -26,6 +26,8 @@ LIVELY = 0.2
 WITNESSES = 2
 # Stacks whose levels swing alike, by this correlation at least, are moved by the same traffic.
 MOVED_ALIKE = 0.65
+# Levels are whole or half numbers: rounding alone makes for this variance.
+ROUNDING = 0.3
 
 
 class Traffic:
@@ -128,6 +130,13 @@ def level_ratio(series: Series, n: int) -> float:
     return (sum(late[0::STRIDE]) + sum(late[1::STRIDE]) + third) / (
         sum(early[0::STRIDE]) + sum(early[1::STRIDE]) + third
     )
+
+
+def swing_ratio(series: Series, n: int) -> float:
+    """The variance of the level about its line in the last third of the last ``n`` blocks over that in the first."""
+    course, third = levels(series, n), n // 3
+    early, late = (Course.of(part).squares / third + ROUNDING for part in (course[:third], course[-third:]))
+    return late / early
 
 
 def _is_lively(series: Series, n: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import sqrt
 from operator import mul, sub
 from typing import TYPE_CHECKING
@@ -59,10 +59,23 @@ class Run:
         squares: int = sum(map(mul, self.steps, self.steps))
         return self.growth**2 / squares
 
-    @property
-    def straightness(self) -> float:
-        """R² of the floor over time: 1 when it rose in a straight line."""
-        return linearity(list(accumulate(self.steps, initial=0)))
+    def paced_by(self, work: Sequence[float]) -> Run:
+        """The same growth, in as many blocks in each of which the same work was done, in place of time.
+
+        Args:
+            work: What was done in each block, more than nothing.
+        """
+        done = list(accumulate(work, initial=0.0))
+        floors = list(accumulate(self.steps, initial=0))
+        paced, block = [0], 0
+        for i in range(1, len(work)):
+            until = done[-1] * i / len(work)
+            while done[block + 1] < until:
+                block += 1
+            share = (until - done[block]) / work[block]
+            paced.append(round(floors[block] + share * self.steps[block]))
+        paced.append(floors[-1])
+        return Run(self.start, self.count_from, [after - before for before, after in pairwise(paced)])
 
     @cached_property
     def _fit(self) -> tuple[float, float]:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.survivors import find_survivors
-from pprofwatch.leaks.traffic import LEAST_TURNOVER, LIVELY, Traffic, level_ratio, levels
-from pprofwatch.leaks.trend import Run, find_start, linearity, run_from
+from pprofwatch.leaks.traffic import LEAST_TURNOVER, LIVELY, Traffic, level_ratio, levels, swing_ratio
+from pprofwatch.leaks.trend import Course, Run, find_start, linearity, run_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
 # A run is over when nothing was added for half a window …
 PAUSE = BLOCKS_PER_WINDOW // 2
@@ -74,14 +74,15 @@ LAST_BLOCKS = 6
 CLEAR_OF_SWING = 4
 STRAIGHT = 0.985
 NEARLY_STRAIGHT = 0.95
-# … or, over a long time, less: when it rose in many steps and a straight line, whatever went up and down above it.
-LEVEL_IN_THE_LONG_RUN = 1.7
-LONG_SPREAD = 10.0
-LONG_STRAIGHT = 0.96
-# … or twice, over a long time, while no more died than at first, when all that was there was replaced so many times.
+# … or twice, in many steps, which need not be in a straight line, where fewer died than traffic would bring; over a
+# long time, when all that was there was replaced so many times.
 LEVEL_WHERE_DEATHS_STAY = 2.0
+LONG_SPREAD = 10.0
 TIMES_REPLACED = 2
 ROUGHLY_STRAIGHT = 0.7
+# Where calls get slower their number swings the more, the more there are; above what leaks the swing stays. That its
+# variance has come to so many times what it was may be chance.
+SWING_OF_CHANCE = 1.5
 # In any case it must have risen by so many times as much as most others.
 ABOVE_OTHERS = 1.5
 ABOVE_OTHERS_IF_CLEAR = 1.4
@@ -89,6 +90,8 @@ ABOVE_OTHERS_IF_CLEAR = 1.4
 OUTGROWN = 1.25
 # What another stack's swing doesn't explain rises for itself where this is its slope's Student's t …
 SIGNIFICANT = 5.0
+# … or this, where no other swings alike or the level alone is asked for …
+BEYOND_DOUBT = 8.0
 # … while fewer died than traffic would bring, by so many standard errors.
 TOO_FEW = 3.5
 # What stays is told from what lives long where the others live and die so many times meanwhile.
@@ -118,7 +121,7 @@ def judge(
     traffic: Traffic,
     min_count: int,
     block_seconds: float,
-    parts: Iterable[Series] = (),
+    parts: Sequence[Series] = (),
     told: bool = False,
     is_excess: bool = False,
 ) -> Growth | None:
@@ -149,24 +152,28 @@ def judge(
         is_plain = False
         if _without_deaths(run, series):
             is_plain = not (_stirs(run, series, parts) or _traffic_multiplies(run, total))
-            may_be_leak = is_plain or patient
+            may_be_leak = (is_plain or patient) and _goes_on(run, cut=cut)
         else:
-            may_be_leak = (patient and not is_excess) and (
-                _stands_out(run, series, min_count, traffic, cut=cut)
-                or (not cut and _outgrew_deaths(run, series, min_count, traffic))
-                or _never_fell(run, series, traffic)
-                or _rises_for_itself(run, series, parts, min_count, traffic)
+            may_be_leak = (
+                (patient and not is_excess)
+                and (
+                    _stands_out(run, series, min_count, traffic, cut=cut)
+                    or _never_fell(run, series, traffic)
+                    or _rises_for_itself(run, series, parts, min_count, traffic)
+                )
+                and (_goes_on(run, cut=cut) or _goes_on_with_traffic(run, series, cut=cut))
+                and not _swings_more(series, len(run.steps))
             )
-        if not may_be_leak or _was_here_before(run, series) or not _goes_on(run, cut=cut):
+        if not may_be_leak or _was_here_before(run, series):
             continue
         if is_plain or told or _outgrows_witnesses(run, series, parts, traffic):
             return Growth(run)
     if is_excess or told:
         return None
-    return _among_others(series, parts, min_count, traffic)
+    return _in_the_long_run(series, parts, min_count, traffic)
 
 
-def _among_others(series: Series, parts: Iterable[Series], min_count: int, traffic: Traffic) -> Growth | None:
+def _in_the_long_run(series: Series, parts: Sequence[Series], min_count: int, traffic: Traffic) -> Growth | None:
     """The run, which bears long pauses, of what stays among many that end, where it is certain that something does.
 
     In waves of traffic the floor rises from trough to trough, and pauses between; it need not be in a straight line.
@@ -177,33 +184,55 @@ def _among_others(series: Series, parts: Iterable[Series], min_count: int, traff
     if n < DOUBTFUL_BLOCKS or level_ratio(series, n) < ABOVE_OTHERS_IF_CLEAR * traffic.common_ratio(series, n):
         return None
     run = run_from(start, floors)
-    if (
-        run.growth < min_count
-        or not _stays_among_others(run, series, min_count, traffic.polls)
-        or _was_here_before(run, series)
-    ):
+    is_clear = _lowest_lately(series) - _first_swing(run, series)[1] >= min_count
+    if run.growth < min_count or run.spread < LONG_SPREAD or not is_clear or _was_here_before(run, series):
         return None
-    if not _outgrows_witnesses(run, series, parts, traffic):
+    if sum(series.falls[start:]) < run.growth or not _outgrows_witnesses(run, series, parts, traffic):
         return None
-    survivors = find_survivors(levels(series, len(floors) - 1), series.falls)
-    if survivors.significance < SIGNIFICANT or survivors.number < min_count:
-        return None
-    return Growth(run) if survivors.lifetime * LIFETIMES_SEEN <= n else None
+    stays = _stays_among_others(run, series, min_count, traffic.polls)
+    return Growth(run) if stays or _outgrew_deaths(run, series, parts, min_count, traffic) else None
 
 
 def _stays_among_others(run: Run, series: Series, min_count: int, polls: int) -> bool:
-    """Whether the floor has left its swing behind in many steps, and goes on, while about as many die as before."""
-    half = len(run.steps) // 2
-    if run.spread < LONG_SPREAD or sum(run.steps[half:]) < LATE_SHARE * sum(run.steps[:half]):
+    """Whether, by the shape of its waves, some of what is born adds up, and goes on to; about as many die as before."""
+    n = len(run.steps)
+    half = n // 2
+    if sum(run.steps[half:]) < LATE_SHARE * sum(run.steps[:half]):
         return False
-    fell = sum(series.falls[run.start :])
-    if not run.growth <= fell <= MOST_SEEN * polls * len(run.steps):
+    if sum(series.falls[run.start :]) > MOST_SEEN * polls * n:
         return False
     early_falls, late_falls = _early_and_late_falls(run, series)
     turnover = (late_falls + 1) / (early_falls + 1) - 1
-    if early_falls < LEAST_TURNOVER or turnover > TURNOVER_IN_DOUBT * (sqrt(level_ratio(series, len(run.steps))) - 1):
+    if early_falls < LEAST_TURNOVER or turnover > TURNOVER_IN_DOUBT * (sqrt(level_ratio(series, n)) - 1):
         return False
-    return _lowest_lately(series) - _first_swing(run, series)[1] >= min_count
+    survivors = find_survivors(levels(series, run.start + n), series.falls)
+    if survivors.significance < SIGNIFICANT or survivors.number < min_count:
+        return False
+    return survivors.lifetime * LIFETIMES_SEEN <= n
+
+
+def _outgrew_deaths(run: Run, series: Series, parts: Sequence[Series], min_count: int, traffic: Traffic) -> bool:
+    """Whether the level has come to twice what it was, while deaths are far from what traffic would bring by then.
+
+    The line need not be straight. Either what others' swing leaves of it rises beyond doubt; or over a long time, in
+    which all that was there at first was replaced several times, no more died than at first.
+    """
+    n = len(run.steps)
+    level = level_ratio(series, n)
+    if level < max(LEVEL_WHERE_DEATHS_STAY, ABOVE_OTHERS * traffic.common_ratio(series, n)) or _swings_more(series, n):
+        return False
+    if not (_goes_on(run, cut=False) or _goes_on_with_traffic(run, series, cut=False)):
+        return False
+    early_falls, late_falls = _early_and_late_falls(run, series)
+    was_replaced = early_falls >= max(ENOUGH_FALLS, TIMES_REPLACED * _first_level(series, n))
+    if n >= LONG_BLOCKS and was_replaced and late_falls <= early_falls:
+        return linearity(series.floors[run.start :]) >= ROUGHLY_STRAIGHT
+    is_as_lively = late_falls + 1 <= (early_falls + 1) * (1 + TURNOVER_IN_DOUBT * (sqrt(level) - 1))
+    if sum(series.falls[run.start :]) < ENOUGH_FALLS or not is_as_lively or not _fewer_died(series, None, n):
+        return False
+    moved = traffic.moved_alike((series, *parts), n)
+    rest = Course.of(levels(series, n)) if moved is None else moved[1]
+    return rest.slope * n >= min_count and rest.significance >= BEYOND_DOUBT
 
 
 def _runs(series: Series, latest: Run) -> Iterator[Run]:
@@ -259,6 +288,17 @@ def _goes_on(run: Run, *, cut: bool) -> bool:
     return sum(steps[BLOCKS_PER_WINDOW - 1 :]) >= BEYOND_WINDOW
 
 
+def _goes_on_with_traffic(run: Run, series: Series, *, cut: bool) -> bool:
+    """Whether growth goes on, as above, in the time that traffic takes: what leaks with it is slow while it is low."""
+    falls = series.falls[run.start :]
+    return sum(falls) >= ENOUGH_FALLS and _goes_on(run.paced_by([fall + 1 for fall in falls]), cut=cut)
+
+
+def _swings_more(series: Series, n: int) -> bool:
+    """Whether the level's swing has grown with it over the last ``n`` blocks: calls that take longer, and no leak."""
+    return swing_ratio(series, n) > max(SWING_OF_CHANCE, level_ratio(series, n))
+
+
 def _without_deaths(run: Run, series: Series) -> bool:
     falls = series.falls
     if sum(falls[run.start :]) > DEATHS / (1 - DEATHS) * run.growth:
@@ -266,7 +306,7 @@ def _without_deaths(run: Run, series: Series) -> bool:
     return all(sum(falls[-n:]) <= DEATHS_LATELY * sum(run.steps[-n:]) for n in LATELY[1:])
 
 
-def _stirs(run: Run, series: Series, parts: Iterable[Series]) -> bool:
+def _stirs(run: Run, series: Series, parts: Sequence[Series]) -> bool:
     """Whether some of the goroutines die, or wake up and go to another of a group's stacks.
 
     What leaks does neither. A session or an idle connection does, if rarely; where births are many, they hide most of
@@ -285,7 +325,7 @@ def _traffic_multiplies(run: Run, total: Series) -> bool:
     return late >= max(ENOUGH_FALLS, TRAFFIC_MULTIPLIES * early)
 
 
-def _outgrows_witnesses(run: Run, series: Series, parts: Iterable[Series], traffic: Traffic) -> bool:
+def _outgrows_witnesses(run: Run, series: Series, parts: Sequence[Series], traffic: Traffic) -> bool:
     """Whether it has risen more than other stacks that stay as lively as they were, and rise with the traffic."""
     n = len(run.steps)
     return level_ratio(series, n) >= OUTGROWN * traffic.witnessed_ratio((series, *parts), n)
@@ -312,9 +352,6 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
     expected = sqrt(level) - 1
     steady = turnover <= TURNOVER_OF_TRAFFIC * expected
     lively = run.growth < LIVELY * (run.growth + sum(series.falls[run.start :]))
-    unswerving = n >= LONG_BLOCKS and run.spread >= LONG_SPREAD and run.straightness >= LONG_STRAIGHT
-    if unswerving and lively and steady and level >= LEVEL_IN_THE_LONG_RUN:
-        return level >= LEVEL_IN_THE_LONG_RUN * common
     straight = linearity(series.floors[run.start :])
     if straight < NEARLY_STRAIGHT:
         return False
@@ -327,24 +364,6 @@ def _stands_out(run: Run, series: Series, min_count: int, traffic: Traffic, *, c
         return False
     beyond_doubt = turnover <= TURNOVER_IN_DOUBT * expected and level >= LEVEL_IN_DOUBT and n >= DOUBTFUL_BLOCKS
     return (steady or beyond_doubt) and (clear or level >= ABOVE_OTHERS * common)
-
-
-def _outgrew_deaths(run: Run, series: Series, min_count: int, traffic: Traffic) -> bool:
-    """Whether the level has come to a multiple over a long time, while no more died than at first.
-
-    What traffic brings is in proportion to what dies of it, if it lives but a part of that time: as many must have died
-    at first as would replace all that was there several times. The line need not be straight then.
-    """
-    n = len(run.steps)
-    early_falls, late_falls = _early_and_late_falls(run, series)
-    if n < LONG_BLOCKS or late_falls > early_falls:
-        return False
-    if early_falls < max(ENOUGH_FALLS, TIMES_REPLACED * _first_level(series, n)):
-        return False
-    _, early_peak = _first_swing(run, series)
-    if _lowest_lately(series) - early_peak < min_count or linearity(series.floors[run.start :]) < ROUGHLY_STRAIGHT:
-        return False
-    return level_ratio(series, n) >= max(LEVEL_WHERE_DEATHS_STAY, ABOVE_OTHERS * traffic.common_ratio(series, n))
 
 
 def _never_fell(run: Run, series: Series, traffic: Traffic) -> bool:
@@ -363,7 +382,7 @@ def _never_fell(run: Run, series: Series, traffic: Traffic) -> bool:
     return series.floors[run.start :] == list(accumulate(run.steps, initial=run.count_from))
 
 
-def _rises_for_itself(run: Run, series: Series, parts: Iterable[Series], min_count: int, traffic: Traffic) -> bool:
+def _rises_for_itself(run: Run, series: Series, parts: Sequence[Series], min_count: int, traffic: Traffic) -> bool:
     """Whether it rose beside a stack that is moved by the same traffic, by what that traffic doesn't explain.
 
     Traffic may hide a leak in its swing. It swings in other stacks, too, and what it brings in proportion to them can
@@ -379,13 +398,17 @@ def _rises_for_itself(run: Run, series: Series, parts: Iterable[Series], min_cou
     return rest.slope * n >= min_count and rest.significance >= SIGNIFICANT and _fewer_died(series, other, n)
 
 
-def _fewer_died(series: Series, other: Series, n: int) -> bool:
-    """Whether, beside another stack, too few died for what its level has risen by in the last ``n`` blocks."""
+def _fewer_died(series: Series, other: Series | None, n: int) -> bool:
+    """Whether too few died for what the level has risen by in the last ``n`` blocks, beside another stack if any."""
     third = n // 3
-    own, theirs = ((sum(each.falls[-n:][:third]) + 1, sum(each.falls[-third:]) + 1) for each in (series, other))
-    turnover = (own[1] / own[0]) / (theirs[1] / theirs[0])
-    error = turnover * sqrt(sum(1 / falls for falls in (*own, *theirs)))
-    level = level_ratio(series, n) / level_ratio(other, n)
+    falls = [
+        (sum(each.falls[-n:][:third]) + 1, sum(each.falls[-third:]) + 1) for each in (series, other) if each is not None
+    ]
+    turnover, level = falls[0][1] / falls[0][0], level_ratio(series, n)
+    if other is not None:
+        turnover *= falls[1][0] / falls[1][1]
+        level /= level_ratio(other, n)
+    error = turnover * sqrt(sum(1 / each for pair in falls for each in pair))
     # Seen from polls, turnover rises with the square root of the level at the least.
     return level >= ABOVE_OTHERS and sqrt(level) - turnover >= TOO_FEW * error
 
