@@ -212,6 +212,15 @@ def test_a_shell_may_have_dropped_the_blank_line_at_the_end() -> None:
     assert parse_text(GOROUTINE[:-1]) == parse_text(GOROUTINE) == parse_text(GOROUTINE + b"\n\n")
 
 
+@pytest.mark.parametrize("body", [GOROUTINE, THREADS, HEAP, MUTEX])
+def test_lines_may_end_as_on_another_system(body: bytes) -> None:
+    elsewhere = body.replace(b"\n", b"\r\n")
+    assert parse_text(elsewhere) == parse_text(body)
+    parser = CountsParser()
+    assert [parser.parse(each) for each in (body, elsewhere, body)] == [CountsParser().parse(body)] * 3
+    assert parser.parse_all(elsewhere) == CountsParser().parse_all(body)
+
+
 def test_names_lose_what_a_terminal_would_obey() -> None:
     line = "#\t0x1\tmain.\x1b[31mred\x9b\u202egnp\N{LATIN SMALL LETTER A WITH DIAERESIS}+0x1\t/src/\x07bell.go:3\n\n"
     (record,) = parse_text(with_record(b"1 @ 0x1\n" + line.encode() + b"")).records

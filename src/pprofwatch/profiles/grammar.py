@@ -80,6 +80,12 @@ class Header:
             )
 
 
+def unix_lines(body: bytes) -> bytes:
+    """The body with lines as Go ends them, where an editor or a shell of another system has ended them its own way."""
+    first_end = body.find(b"\n")
+    return body.replace(b"\r\n", b"\n") if body.endswith(b"\r", 0, max(0, first_end)) else body
+
+
 def read_header(body: bytes) -> Header:
     """Reads a profile's first lines.
 

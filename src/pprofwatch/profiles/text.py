@@ -34,6 +34,7 @@ def parse_text(body: bytes) -> Profile:
     Raises:
         ProfileError: the body is something else, cut short or damaged.
     """
+    body = grammar.unix_lines(body)
     header = grammar.read_header(body)
     read = _read_records(grammar.trim(body, header), header, _Stacks(len(body)))
     labels = (grammar.clean_text(body[place]) for place in read.labels)
@@ -83,6 +84,7 @@ class CountsParser:
         Raises:
             ProfileError: the body is something else, cut short or damaged.
         """
+        body = grammar.unix_lines(body)
         header = grammar.read_header(body)
         values, stacks = self._read(body, header)
         sampled = [numbers[0] for numbers in values]
@@ -99,6 +101,7 @@ class CountsParser:
         Raises:
             ProfileError: the body is something else, cut short or damaged.
         """
+        body = grammar.unix_lines(body)
         header = grammar.read_header(body)
         values, stacks = self._read(body, header)
         header.check(sum(numbers[0] for numbers in values))
