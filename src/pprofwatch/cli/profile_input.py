@@ -20,7 +20,7 @@ from pprofwatch.logs.nearest import THE_END, find_nearest
 from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file, logged_entry
 from pprofwatch.logs.reader import read_entries
 from pprofwatch.logs.segments import Selection, input_size
-from pprofwatch.logs.sources import STANDARD_INPUT, is_pipe
+from pprofwatch.logs.sources import is_folder, is_pipe
 from pprofwatch.model import BINARY_PROFILES, CONTENTIONS
 from pprofwatch.report.samples import samples_from_proto, samples_from_text
 from pprofwatch.times import format_time
@@ -225,7 +225,7 @@ class ProfileInput:
         for path in paths:
             if file := self._given[path]:
                 files.append(file)
-            elif _is_folder(path):
+            elif is_folder(path):
                 found = find_profile_files(path, self._wanted)
                 files += found
                 names = self._check_folder(Path(path))
@@ -250,7 +250,7 @@ class ProfileInput:
 
     def _may_have(self, log: str) -> bool:
         """Whether a log can have what is wanted; of a folder without any, it is told when it is searched."""
-        if not _is_folder(log):
+        if not is_folder(log):
             return True
         files = [file for place in (Path(log), *target_folders(Path(log))) for file in stored_files(place)]
         takes = Selection(self._wanted).takes_log
@@ -324,7 +324,7 @@ class ProfileInput:
         failed_too: bool | None = None,
         whatever: bool = False,
     ) -> list[Entry | None]:
-        size = None if any(map(_is_folder, paths)) else input_size(paths, Selection())
+        size = None if any(map(is_folder, paths)) else input_size(paths, Selection())
         with ProgressBar("reading", size) as progress:
             return find_nearest(
                 paths,
@@ -343,7 +343,7 @@ class ProfileInput:
         for path in self._paths:
             if given := self._given[path]:
                 return next((file.profile for file in self._completed([given])), None)
-            if _is_folder(path):
+            if is_folder(path):
                 places = (Path(path), *target_folders(Path(path)))
                 names = {file.log for place in places for file in stored_files(place)}
                 if names:
@@ -429,10 +429,6 @@ def _entry_of(file: ProfileFile) -> Entry | None:
     since, until = file.time - 1, file.time + 2
     entries = read_entries([folder.parent], profile=folder.name, since=since, until=until, on_problem=lambda _: None)
     return next((entry for entry in entries if entry.file == f"{folder.name}/{file.path.name}"), None)
-
-
-def _is_folder(path: str) -> bool:
-    return path != STANDARD_INPUT and Path(path).is_dir()
 
 
 def _read_spec(text: str) -> ProfileSpec:

@@ -20,7 +20,7 @@ from pprofwatch.errors import LogError, ProfileError, UsageError
 from pprofwatch.logs.files import stored_files, target_folders
 from pprofwatch.logs.folder import folder_name
 from pprofwatch.logs.profile_files import ProfileFile, find_profile_files, given_file
-from pprofwatch.logs.sources import STANDARD_INPUT
+from pprofwatch.logs.sources import is_folder
 from pprofwatch.report.html import render_page
 from pprofwatch.report.incidents import list_incidents
 from pprofwatch.report.page import MAX_SIZE, as_json, overview, series
@@ -71,12 +71,12 @@ def command(
         raise UsageError("--json and -o -: choose one of them for standard output")
     check_output(output, force=force)
     profile = _CPU if profile == "cpu" else profile
-    folders = [path for path in paths if _is_folder(path)]
+    folders = [path for path in paths if is_folder(path)]
     given = {path: given_file(path, profile) for path in paths}
     files = [file for file in given.values() if file]
     files += [file for folder in folders for file in _files_in(folder)]
     files = [file for file in files if not profile or file.profile in ("", profile)]
-    logs = [path for path in paths if not given[path] and not (_is_folder(path) and _has_files_only(path))]
+    logs = [path for path in paths if not given[path] and not (is_folder(path) and _has_files_only(path))]
     reader = LogInput(logs, profile=profile, since=since, until=until)
     recordings = Recordings()
     if logs:
@@ -154,10 +154,6 @@ def _notes(recordings: Recordings, reader: LogInput, files: int) -> list[str]:
     if files > _MOST_FILES:
         notes.append(f"Of {files:,} files with a profile each, {_MOST_FILES} were read.")
     return notes
-
-
-def _is_folder(path: str) -> bool:
-    return path != STANDARD_INPUT and Path(path).is_dir()
 
 
 def _files_in(folder: str) -> list[ProfileFile]:

@@ -12,7 +12,7 @@ from pprofwatch.logs.problem import Problem
 from pprofwatch.logs.profile_files import find_profile_files
 from pprofwatch.logs.reader import map_entries
 from pprofwatch.logs.segments import Selection, input_size, no_log_in
-from pprofwatch.logs.sources import STANDARD_INPUT
+from pprofwatch.logs.sources import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -65,7 +65,7 @@ def map_merged(
         )
 
     for path in paths:
-        if not _is_folder(path):
+        if not is_folder(path):
             yield from read(path)
             continue
         try:
@@ -85,17 +85,13 @@ def merged_size(paths: Sequence[str], profiles: Collection[str]) -> int | None:
     """How many bytes ``map_merged`` leads to, for showing progress; None where that can't be known (a pipe)."""
     total = 0
     for path in paths:
-        selections = [Selection(profile) for profile in profiles] if _is_folder(path) else [Selection()]
+        selections = [Selection(profile) for profile in profiles] if is_folder(path) else [Selection()]
         for selection in selections:
             size = input_size([path], selection)
             if size is None:
                 return None
             total += size
     return total
-
-
-def _is_folder(path: str) -> bool:
-    return path != STANDARD_INPUT and Path(path).is_dir()
 
 
 def _logs_below(folder: Path, profiles: Collection[str]) -> list[tuple[Path, list[str]]]:

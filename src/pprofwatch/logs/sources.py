@@ -147,9 +147,12 @@ def is_pipe(path: str) -> bool:
     return path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
 
 
+def is_folder(path: str) -> bool:
+    """Whether it is a folder: of a target's logs, of several targets', or of profile files."""
+    return path != STANDARD_INPUT and Path(path).is_dir()
+
+
 # The same each time: who reads it must get what somebody else has only looked at.
-
-
 @functools.lru_cache(maxsize=1)
 def _standard_input(descriptor: int) -> RawFile:
     return RawFile(descriptor, owned=False)
