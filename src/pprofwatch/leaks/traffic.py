@@ -99,6 +99,21 @@ class Traffic:
             [mine - share * theirs for mine, theirs in zip(course.levels, other.levels, strict=True)]
         )
 
+    def pulse(self, own: Iterable[Series], n: int) -> list[float] | None:
+        """How busy the target was in each of the last ``n`` blocks: the levels, added up, of all that is lively.
+
+        None where that is in fewer than ``LEAST_OTHERS`` stacks.
+
+        Args:
+            own: The series that are left out.
+            n: The number of blocks.
+        """
+        excluded = {id(each) for each in own}
+        others = [each for each in self._known(n) if id(each) not in excluded and _is_lively(each, n)]
+        if len(others) < LEAST_OTHERS:
+            return None
+        return [sum(column) for column in zip(*(levels(each, n) for each in others), strict=True)]
+
     def _level_ratios(self, n: int) -> list[tuple[float, Series]]:
         if n not in self._ratios:
             self._ratios[n] = sorted(

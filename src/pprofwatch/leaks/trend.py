@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Of what no more than this share of the squares is not explained by a line, nothing else can be told.
+_STRAIGHT = 1e-6
+
 
 @dataclass(frozen=True)
 class Run:
@@ -135,6 +138,43 @@ class Course:
         alike: float = max(0.0, sum(map(mul, self.swing, self.swing[1:])) / self.squares)
         variance = self.squares / (n - 2) * (1 + alike) / (1 - alike)
         return self.slope / sqrt(variance / (n * (n * n - 1) / 12))
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Values as a sum of a constant, a share of other values, and a straight line over time.
+
+    Attributes:
+        share: Student's t of the others' share.
+        slope: The line's rise a block.
+        error: The slope's standard error.
+        fitted: What the sum comes to in each block.
+        variance: That of the values about it, never below Poisson's.
+    """
+
+    share: float
+    slope: float
+    error: float
+    fitted: Sequence[float]
+    variance: float
+
+    @classmethod
+    def of(cls, values: Sequence[float], others: Sequence[float]) -> Partial | None:
+        """The sum that fits best, by least squares; None where the others lie on a straight line themselves."""
+        course, other = Course.of(values), Course.of(others)
+        n = len(values)
+        width = n * (n * n - 1) / 12
+        if other.squares <= _STRAIGHT * (other.squares + other.slope**2 * width):
+            return None
+        # Of both the line is taken away: what is left of them gives the share, and that what is left of the line.
+        share = sum(map(mul, course.swing, other.swing)) / other.squares
+        slope = course.slope - share * other.slope
+        mean = sum(values) / n
+        left = [own - share * theirs for own, theirs in zip(course.swing, other.swing, strict=True)]
+        variance = max(sum(map(mul, left, left)) / (n - 3), mean)
+        error = sqrt(variance * (1 / width + other.slope**2 / other.squares))
+        fitted = [value - rest for value, rest in zip(values, left, strict=True)]
+        return cls(share / sqrt(variance / other.squares), slope, error, fitted, variance)
 
 
 def find_run(floors: Sequence[int], pause: int) -> Run | None:

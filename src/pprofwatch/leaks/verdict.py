@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from pprofwatch.leaks.series import BLOCKS_PER_WINDOW, STRIDE, Series
 from pprofwatch.leaks.survivors import find_survivors
 from pprofwatch.leaks.traffic import LEAST_TURNOVER, LIVELY, Traffic, level_ratio, levels, swing_ratio
-from pprofwatch.leaks.trend import Course, Run, find_start, linearity, run_from
+from pprofwatch.leaks.trend import Course, Partial, Run, find_start, linearity, run_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +47,13 @@ LEAST_SPREAD = 4.0
 # Growth that slows down heads for a plateau.
 SLOWING_T = -1.5
 SLOWING_T_OF_CUT_RUN = -0.75
+# Growth that follows the traffic, by the t of its share, may be slow while that is low; beside it, it must be certain
+# (95 %) not to have slowed down over the run by more than this share of its mean.
+FOLLOWS = 3.0
+SLOWING_BESIDE_TRAFFIC = 0.5
+CERTAIN = 1.65
+# Of traffic that has only fallen so far, by the R² of its line, it can't be told whether it slowed growth.
+ONE_WAY = 0.5
 # Growth that speeds up may come of sessions that begin ever more often.
 QUICKENING_T = 1.5
 LATE_SHARE = 0.6
@@ -152,7 +159,9 @@ def judge(
         is_plain = False
         if _without_deaths(run, series):
             is_plain = not (_stirs(run, series, parts) or _traffic_multiplies(run, total))
-            may_be_leak = (is_plain or patient) and _goes_on(run, cut=cut)
+            may_be_leak = (is_plain or patient) and (
+                _goes_on(run, cut=cut) or (not is_excess and _follows_traffic(run, series, parts, traffic))
+            )
         else:
             may_be_leak = (
                 (patient and not is_excess)
@@ -281,10 +290,8 @@ def _goes_on(run: Run, *, cut: bool) -> bool:
     third = len(steps) // 3
     if sum(steps[-third:]) < LATE_SHARE * sum(steps[:third]):
         return False
-    for blocks in LATELY:
-        fair = run.mean * blocks
-        if sum(steps[-blocks:]) + CHANCE * sqrt(fair * run.dispersion) < FAIR_SHARE * fair:
-            return False
+    if any(_has_stopped(run, run.mean * blocks, blocks, run.dispersion) for blocks in LATELY):
+        return False
     return sum(steps[BLOCKS_PER_WINDOW - 1 :]) >= BEYOND_WINDOW
 
 
@@ -292,6 +299,28 @@ def _goes_on_with_traffic(run: Run, series: Series, *, cut: bool) -> bool:
     """Whether growth goes on, as above, in the time that traffic takes: what leaks with it is slow while it is low."""
     falls = series.falls[run.start :]
     return sum(falls) >= ENOUGH_FALLS and _goes_on(run.paced_by([fall + 1 for fall in falls]), cut=cut)
+
+
+def _follows_traffic(run: Run, series: Series, parts: Sequence[Series], traffic: Traffic) -> bool:
+    """Whether growth has been as quick, over a long time, as other stacks were busy, and beside that goes on as before.
+
+    So does a leak that comes with traffic. What fills up gets slower beside the traffic, too.
+    """
+    n = len(run.steps)
+    if n < DOUBTFUL_BLOCKS or run.spread < LONG_SPREAD or (pulse := traffic.pulse((series, *parts), n)) is None:
+        return False
+    beside = Partial.of(run.steps, pulse) if linearity(pulse) <= ONE_WAY else None
+    if beside is None or beside.share < FOLLOWS or beside.slope < SLOWING_T * beside.error:
+        return False
+    if (beside.slope - CERTAIN * beside.error) * n < -SLOWING_BESIDE_TRAFFIC * run.mean:
+        return False
+    dispersion = beside.variance / run.mean
+    return not any(_has_stopped(run, sum(beside.fitted[-blocks:]), blocks, dispersion) for blocks in LATELY)
+
+
+def _has_stopped(run: Run, fair: float, blocks: int, dispersion: float) -> bool:
+    """Whether the last so many ``blocks`` have grown by less than a ``fair`` share, and than chance explains."""
+    return sum(run.steps[-blocks:]) + CHANCE * sqrt(max(fair, 0.0) * dispersion) < FAIR_SHARE * fair
 
 
 def _swings_more(series: Series, n: int) -> bool:
