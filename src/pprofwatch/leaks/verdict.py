@@ -7,7 +7,8 @@ growth of which a little dies, or which comes as traffic multiplies: it may be s
 
 Traffic is known by its turnover. When healthy load doubles, births and deaths double with the level; when goroutines
 leak, the level rises and the deaths stay as they were. A rise that other stacks share is traffic, too: that most of
-them share, or two that are as busy as before, like the requests that a pool's workers work on.
+them share, or two that are as busy as before, like the requests that a pool's workers work on. Calls that get slower
+raise the level as well, but its swing with it, which a leak leaves as it was.
 """
 
 from __future__ import annotations
