@@ -15,6 +15,8 @@ from math import exp, sqrt
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
+from pprofwatch.leaks.trend import ROUNDING
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 LIFETIMES = (2, 4, 8, 15, 30, 50)
 #: Less than this share of the shape of what adds up is its own: the others have the same, and nothing can be told.
 _OWN_SHAPE = 1e-6
-#: The levels' rounding alone makes for this variance.
-_LEAST_VARIANCE = 0.3
 #: How much alike the errors of neighbouring blocks may be.
 _MOST_ALIKE = 0.95
 
@@ -63,7 +63,7 @@ def find_survivors(levels: Sequence[float], falls: Sequence[int]) -> Survivors:
         if error < least:
             least = error
             alike = min(max(0.0, _product(errors, errors[1:]) / (error or 1.0)), _MOST_ALIKE)
-            variance = max(error / (n - 4), _LEAST_VARIANCE) * (1 + alike) / (1 - alike)
+            variance = max(error / (n - 4), ROUNDING) * (1 + alike) / (1 - alike)
             best = Survivors(share * (born[-1] - born[0]), share / sqrt(variance / squares), lifetime)
     return best
 

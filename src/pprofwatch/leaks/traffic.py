@@ -9,7 +9,7 @@ from operator import mul
 from typing import TYPE_CHECKING
 
 from pprofwatch.leaks.series import STRIDE
-from pprofwatch.leaks.trend import Course
+from pprofwatch.leaks.trend import ROUNDING, Course
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,8 +26,6 @@ LIVELY = 0.2
 WITNESSES = 2
 # Stacks whose levels swing alike, by this correlation at least, are moved by the same traffic.
 MOVED_ALIKE = 0.65
-# Levels are whole or half numbers: rounding alone makes for this variance.
-ROUNDING = 0.3
 
 
 class Traffic:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Levels are whole or half numbers: rounding alone makes for this variance.
+ROUNDING = 0.3
 # Of what no more than this share of the squares is not explained by a line, nothing else can be told.
 _STRAIGHT = 1e-6
 

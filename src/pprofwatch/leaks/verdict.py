@@ -164,16 +164,7 @@ def judge(
                 _goes_on(run, cut=cut) or (not is_excess and _follows_traffic(run, series, parts, traffic))
             )
         else:
-            may_be_leak = (
-                (patient and not is_excess)
-                and (
-                    _stands_out(run, series, min_count, traffic, cut=cut)
-                    or _never_fell(run, series, traffic)
-                    or _rises_for_itself(run, series, parts, min_count, traffic)
-                )
-                and (_goes_on(run, cut=cut) or _goes_on_with_traffic(run, series, cut=cut))
-                and not _swings_more(series, len(run.steps))
-            )
+            may_be_leak = (patient and not is_excess) and _floor_rises(run, series, parts, min_count, traffic, cut=cut)
         if not may_be_leak or _was_here_before(run, series):
             continue
         if is_plain or told or _outgrows_witnesses(run, series, parts, traffic):
@@ -181,6 +172,18 @@ def judge(
     if is_excess or told:
         return None
     return _in_the_long_run(series, parts, min_count, traffic)
+
+
+def _floor_rises(
+    run: Run, series: Series, parts: Sequence[Series], min_count: int, traffic: Traffic, *, cut: bool
+) -> bool:
+    """Whether the floor under a count that goes up and down rises by what is no traffic, and goes on to."""
+    rises = (
+        _stands_out(run, series, min_count, traffic, cut=cut)
+        or _never_fell(run, series, traffic)
+        or _rises_for_itself(run, series, parts, min_count, traffic)
+    )
+    return rises and _goes_on_under_traffic(run, series, cut=cut) and not _swings_more(series, len(run.steps))
 
 
 def _in_the_long_run(series: Series, parts: Sequence[Series], min_count: int, traffic: Traffic) -> Growth | None:
@@ -231,7 +234,7 @@ def _outgrew_deaths(run: Run, series: Series, parts: Sequence[Series], min_count
     level = level_ratio(series, n)
     if level < max(LEVEL_WHERE_DEATHS_STAY, ABOVE_OTHERS * traffic.common_ratio(series, n)) or _swings_more(series, n):
         return False
-    if not (_goes_on(run, cut=False) or _goes_on_with_traffic(run, series, cut=False)):
+    if not _goes_on_under_traffic(run, series, cut=False):
         return False
     early_falls, late_falls = _early_and_late_falls(run, series)
     was_replaced = early_falls >= max(ENOUGH_FALLS, TIMES_REPLACED * _first_level(series, n))
@@ -296,8 +299,10 @@ def _goes_on(run: Run, *, cut: bool) -> bool:
     return sum(steps[BLOCKS_PER_WINDOW - 1 :]) >= BEYOND_WINDOW
 
 
-def _goes_on_with_traffic(run: Run, series: Series, *, cut: bool) -> bool:
-    """Whether growth goes on, as above, in the time that traffic takes: what leaks with it is slow while it is low."""
+def _goes_on_under_traffic(run: Run, series: Series, *, cut: bool) -> bool:
+    """Whether growth goes on, as above, in time, or as traffic does: what leaks with it is slow while it is low."""
+    if _goes_on(run, cut=cut):
+        return True
     falls = series.falls[run.start :]
     return sum(falls) >= ENOUGH_FALLS and _goes_on(run.paced_by([fall + 1 for fall in falls]), cut=cut)
 
