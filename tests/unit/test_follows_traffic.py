@@ -82,3 +82,9 @@ def test_a_share_and_a_line_are_told_apart() -> None:
 def test_beside_what_lies_on_a_line_itself_nothing_can_be_told() -> None:
     assert Partial.of([1, 5, 2, 8, 3], [2, 4, 6, 8, 10]) is None
     assert Partial.of([1, 5, 2, 8, 3], [7, 7, 7, 7, 7]) is None
+
+
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_growth_that_is_quick_while_others_are_idle_does_not_follow_them(seed: int) -> None:
+    (one,) = found(polls(kept(random.Random(seed), 0.15, 0.6), -0.6, seed))
+    assert one.detected_at - START >= 95 * MINUTE  # what follows them is found by minute 90
